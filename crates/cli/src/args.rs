@@ -1,0 +1,275 @@
+//! The command line.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Builds Docker and Compose projects whose cache cannot lie.
+#[derive(Debug, Parser)]
+#[command(name = "unstale", version, about, disable_help_subcommand = true)]
+pub struct Args {
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Which engine is used; Docker's own flags and variables.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct EngineArgs {
+    /// The Docker engine to use, such as unix:///run/docker.sock or ssh://host (default: as the docker command)
+    #[arg(short = 'H', long, global = true, value_name = "ADDRESS")]
+    pub host: Option<String>,
+    /// The Docker context to use
+    #[arg(short = 'c', long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build the services of a Compose project, or a folder with a Dockerfile
+    Build(Box<BuildArgs>),
+    /// Show what was built before
+    Log(LogArgs),
+}
+
+/// The form of the data on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// How progress is shown on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Progress {
+    /// A live view on a terminal, else plain
+    Auto,
+    /// A live view
+    Tty,
+    /// One line after the other
+    Plain,
+    /// Nothing
+    Quiet,
+}
+
+/// Which Compose project; Compose's own flags.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(next_help_heading = "Compose project")]
+pub struct ProjectArgs {
+    /// A Compose file; may be given several times
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The project's name
+    #[arg(short = 'p', long, value_name = "NAME")]
+    pub project_name: Option<String>,
+    /// The folder that the project's relative paths start from
+    #[arg(long, value_name = "FOLDER")]
+    pub project_directory: Option<PathBuf>,
+    /// A profile to enable; may be given several times
+    #[arg(long = "profile", value_name = "NAME")]
+    pub profiles: Vec<String>,
+    /// A file with variables; may be given several times
+    #[arg(long = "env-file", value_name = "FILE")]
+    pub env_files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct BuildArgs {
+    /// Services of the Compose project, or one folder with a Dockerfile (`.`, or a path with a `/`)
+    #[arg(value_name = "SERVICE|FOLDER")]
+    pub targets: Vec<String>,
+    /// Set a build argument; without a value it is taken from the environment
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
+    pub build_args: Vec<String>,
+    /// Run every step, whether it is in the cache or not
+    #[arg(long)]
+    pub no_cache: bool,
+    /// Ask the registry for newer base images
+    #[arg(long)]
+    pub pull: bool,
+    /// Let the other services finish when one fails
+    #[arg(long)]
+    pub keep_going: bool,
+    /// How progress is shown on standard error
+    #[arg(long, value_enum, default_value_t = Progress::Auto, env = "UNSTALE_PROGRESS", value_name = "HOW")]
+    pub progress: Progress,
+    /// The same as --progress quiet
+    #[arg(short, long, conflicts_with = "progress")]
+    pub quiet: bool,
+    /// The form of the result on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORM")]
+    pub format: Format,
+    #[command(flatten)]
+    pub project: ProjectArgs,
+    #[command(flatten)]
+    pub builder: BuilderArgs,
+    #[command(flatten)]
+    pub folder: FolderArgs,
+}
+
+/// A stand-alone BuildKit.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(next_help_heading = "Builder")]
+pub struct BuilderArgs {
+    /// Build on a stand-alone BuildKit (unix://SOCKET or tcp://HOST:PORT) and load the images into the engine
+    #[arg(long, env = "UNSTALE_BUILDER", value_name = "ADDRESS")]
+    pub builder: Option<String>,
+    /// The authority that the builder's certificate must be from
+    #[arg(long, env = "UNSTALE_BUILDER_CA", value_name = "FILE")]
+    pub builder_ca: Option<PathBuf>,
+    /// Our certificate for the builder
+    #[arg(
+        long,
+        env = "UNSTALE_BUILDER_CERT",
+        requires = "builder_key",
+        value_name = "FILE"
+    )]
+    pub builder_cert: Option<PathBuf>,
+    /// The key of our certificate
+    #[arg(
+        long,
+        env = "UNSTALE_BUILDER_KEY",
+        requires = "builder_cert",
+        value_name = "FILE"
+    )]
+    pub builder_key: Option<PathBuf>,
+}
+
+/// What a Compose file says for services is said here for a bare folder.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(next_help_heading = "Folder without a Compose file")]
+pub struct FolderArgs {
+    /// The Dockerfile (default: Dockerfile in the folder)
+    #[arg(long, value_name = "FILE")]
+    pub dockerfile: Option<PathBuf>,
+    /// A name for the image; may be given several times
+    #[arg(short = 't', long = "tag", value_name = "IMAGE")]
+    pub tags: Vec<String>,
+    /// The stage to build
+    #[arg(long, value_name = "STAGE")]
+    pub target: Option<String>,
+    /// The platform to build for
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+    /// A secret for the build: id=NAME[,src=FILE|,env=VARIABLE]
+    #[arg(long = "secret", value_name = "SECRET")]
+    pub secrets: Vec<String>,
+    /// An ssh agent or key for the build: default, or ID=PATH
+    #[arg(long = "ssh", value_name = "SSH")]
+    pub ssh: Vec<String>,
+    /// A label for the image
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    pub labels: Vec<String>,
+    /// The network of RUN steps: default, host or none
+    #[arg(long, value_name = "NETWORK")]
+    pub network: Option<String>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct LogArgs {
+    /// A build, by the beginning of its id; without it, the builds are listed
+    #[arg(value_name = "BUILD")]
+    pub build: Option<String>,
+    /// Only builds of this project
+    #[arg(short = 'p', long, value_name = "NAME")]
+    pub project_name: Option<String>,
+    /// How many builds are listed
+    #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT")]
+    pub limit: u32,
+    /// The form of the result on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORM")]
+    pub format: Format,
+}
+
+impl BuildArgs {
+    /// The folder to build, if the command line names one instead of services.
+    ///
+    /// # Errors
+    /// If a folder is named together with something else, or a folder's flag without a folder.
+    pub fn folder_target(&self) -> Result<Option<PathBuf>, String> {
+        let is_path = |target: &String| target == "." || target == ".." || target.contains('/');
+        let folder = self.targets.iter().find(|target| is_path(target));
+        match folder {
+            Some(folder) if self.targets.len() > 1 => Err(format!(
+                "{folder:?} is a folder, which is built alone; name services without a '/'"
+            )),
+            Some(_) if !self.project.files.is_empty() => {
+                Err("--file names Compose files; name a folder's Dockerfile with --dockerfile".to_owned())
+            }
+            Some(folder) => Ok(Some(PathBuf::from(folder))),
+            None => match self.folder.first_flag() {
+                Some(flag) => Err(format!(
+                    "{flag} is for a folder (unstale build . {flag} …); services have it in the Compose file"
+                )),
+                None => Ok(None),
+            },
+        }
+    }
+}
+
+impl FolderArgs {
+    fn first_flag(&self) -> Option<&'static str> {
+        let flags = [
+            ("--dockerfile", self.dockerfile.is_some()),
+            ("--tag", !self.tags.is_empty()),
+            ("--target", self.target.is_some()),
+            ("--platform", self.platform.is_some()),
+            ("--secret", !self.secrets.is_empty()),
+            ("--ssh", !self.ssh.is_empty()),
+            ("--label", !self.labels.is_empty()),
+            ("--network", self.network.is_some()),
+        ];
+        flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn build(arguments: &[&str]) -> BuildArgs {
+        let arguments = ["unstale", "build"].iter().chain(arguments);
+        match Args::try_parse_from(arguments).unwrap().command {
+            Command::Build(build) => *build,
+            Command::Log(_) => panic!(),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_path_is_a_folder_and_a_word_is_a_service() {
+        assert_eq!(build(&["."]).folder_target(), Ok(Some(".".into())));
+        assert_eq!(build(&["./web"]).folder_target(), Ok(Some("./web".into())));
+        assert_eq!(build(&["web", "api"]).folder_target(), Ok(None));
+        assert_eq!(build(&[]).folder_target(), Ok(None));
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_said() {
+        assert!(
+            build(&["web", "./api"])
+                .folder_target()
+                .unwrap_err()
+                .contains("./api")
+        );
+        assert!(
+            build(&["-t", "a", "web"])
+                .folder_target()
+                .unwrap_err()
+                .contains("--tag")
+        );
+        assert!(
+            build(&["-f", "compose.yml", "."])
+                .folder_target()
+                .unwrap_err()
+                .contains("--dockerfile")
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! `unstale build`.
+
+use crate::args::{BuildArgs, Format, Progress};
+use crate::failure::Failure;
+use crate::{exit, failure, render};
+use std::process::ExitCode;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use unstale_docker::compose::ProjectOptions;
+use unstale_docker::{Environment, Selection};
+use unstale_flow::build::{BuildReport, BuildRequest, FolderOptions, Overrides, ServiceError, What, build};
+use unstale_flow::builder::BuilderOptions;
+
+/// Events that wait for the renderer.
+const QUEUE: usize = 1024;
+
+pub async fn run(
+    environment: &Environment,
+    engine: Selection,
+    args: BuildArgs,
+    cancel: CancellationToken,
+) -> Result<ExitCode, Failure> {
+    let request = request(engine, &args)?;
+    let progress = if args.quiet {
+        Progress::Quiet
+    } else {
+        args.progress
+    };
+    let (events, receiver) = mpsc::channel(QUEUE);
+    let renderer = tokio::spawn(render::progress(progress, receiver));
+    let result = build(environment, request, events, cancel).await;
+    // The last sender is gone, so the renderer comes to its end.
+    let _ = renderer.await;
+    let report = result?;
+    match args.format {
+        Format::Json => render::data(&render::json::build(&report)),
+        Format::Text if progress == Progress::Quiet => render::data(&render::table::image_ids(&report)),
+        Format::Text => render::data(&render::table::build(&report)),
+    }
+    Ok(conclude(&report))
+}
+
+/// Reports what failed, the causes before the consequences, and gives the exit code.
+fn conclude(report: &BuildReport) -> ExitCode {
+    for service in &report.services {
+        match &service.error {
+            // Said once for the service that failed.
+            None | Some(ServiceError::Cancelled | ServiceError::Dependency(_)) => {}
+            Some(error) => drop(failure::service(&service.build.service, error).report()),
+        }
+    }
+    if report.interrupted {
+        render::error("interrupted; what was built before is kept", None);
+        return ExitCode::from(exit::INTERRUPTED);
+    }
+    ExitCode::from(if report.succeeded() {
+        exit::OK
+    } else {
+        exit::BUILD_FAILED
+    })
+}
+
+fn request(engine: Selection, args: &BuildArgs) -> Result<BuildRequest, Failure> {
+    let cwd = std::env::current_dir()
+        .map_err(|error| Failure::new(format!("cannot find out the current folder: {error}")))?;
+    let what = match args.folder_target().map_err(Failure::usage)? {
+        Some(path) => What::Folder(FolderOptions {
+            path,
+            dockerfile: args.folder.dockerfile.clone(),
+            tags: args.folder.tags.clone(),
+            target: args.folder.target.clone(),
+            platform: args.folder.platform.clone(),
+            secrets: args.folder.secrets.clone(),
+            ssh: args.folder.ssh.clone(),
+            labels: args.folder.labels.clone(),
+            network: args.folder.network.clone(),
+        }),
+        None => What::Compose {
+            options: ProjectOptions {
+                files: args.project.files.clone(),
+                project_name: args.project.project_name.clone(),
+                project_directory: args.project.project_directory.clone(),
+                profiles: args.project.profiles.clone(),
+                env_files: args.project.env_files.clone(),
+                cwd: None,
+            },
+            services: args.targets.clone(),
+        },
+    };
+    let build_arg = |text: &String| match text.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+        None => (text.clone(), None),
+    };
+    let identity = args
+        .builder
+        .builder_cert
+        .clone()
+        .zip(args.builder.builder_key.clone());
+    Ok(BuildRequest {
+        what,
+        overrides: Overrides {
+            args: args.build_args.iter().map(build_arg).collect(),
+            no_cache: args.no_cache,
+            pull: args.pull,
+        },
+        builder: BuilderOptions {
+            engine,
+            builder: args.builder.builder.clone(),
+            ca: args.builder.builder_ca.clone(),
+            identity,
+        },
+        keep_going: args.keep_going,
+        command: command(args),
+        cwd,
+    })
+}
+
+/// The command for the ledger: names, without the values of build arguments.
+fn command(args: &BuildArgs) -> String {
+    let mut words = vec!["unstale build".to_owned()];
+    words.extend(args.build_args.iter().map(|text| {
+        let name = text.split_once('=').map_or(text.as_str(), |(name, _)| name);
+        format!("--build-arg {name}")
+    }));
+    let flags = [
+        ("--no-cache", args.no_cache),
+        ("--pull", args.pull),
+        ("--keep-going", args.keep_going),
+    ];
+    words.extend(
+        flags
+            .iter()
+            .filter(|(_, given)| *given)
+            .map(|(flag, _)| (*flag).to_owned()),
+    );
+    words.extend(args.targets.iter().cloned());
+    words.join(" ")
+}

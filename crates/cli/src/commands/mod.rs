@@ -1,0 +1,60 @@
+//! One file per command.
+
+mod build;
+mod log;
+
+use crate::args::{Args, Command};
+use std::process::ExitCode;
+use tokio_util::sync::CancellationToken;
+use unstale_docker::{Environment, Selection};
+
+/// Runs a command to its exit code.
+pub async fn run(args: Args) -> ExitCode {
+    let environment = Environment::current();
+    let engine = Selection {
+        host: args.engine.host,
+        context: args.engine.context,
+    };
+    let result = match args.command {
+        Command::Build(build) => build::run(&environment, engine, *build, cancel_on_signal()).await,
+        Command::Log(log) => log::run(&environment, log),
+    };
+    result.unwrap_or_else(|failure| failure.report())
+}
+
+/// A token that is cancelled by Ctrl-C or SIGTERM. The second signal ends the process at once.
+fn cancel_on_signal() -> CancellationToken {
+    use tokio::signal::unix::{SignalKind, signal};
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    tokio::spawn(async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return;
+        };
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if cancel.is_cancelled() {
+                std::process::exit(crate::exit::INTERRUPTED.into());
+            }
+            cancel.cancel();
+        }
+    });
+    token
+}
+
+/// What the Docker CLI wants to know of a plugin.
+pub fn plugin_metadata() -> ExitCode {
+    let metadata = serde_json::json!({
+        "SchemaVersion": "0.1.0",
+        "Vendor": "unstale",
+        "Version": env!("CARGO_PKG_VERSION"),
+        "ShortDescription": env!("CARGO_PKG_DESCRIPTION"),
+    });
+    crate::render::data(&metadata.to_string());
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,132 @@
+//! The one place where errors become what the user sees: a message, a hint, and an exit code.
+
+use crate::{exit, text};
+use std::error::Error;
+use std::process::ExitCode;
+use unstale_buildkit::error::Excerpt;
+use unstale_flow::build::{BuildError, ServiceError};
+use unstale_ledger::LedgerError;
+
+/// An error in the form in which it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What failed, with its causes.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// The exit code.
+    pub code: u8,
+}
+
+impl Failure {
+    /// A message without a hint.
+    pub fn new(message: impl Into<String>) -> Failure {
+        Failure {
+            message: message.into(),
+            hint: None,
+            code: exit::ERROR,
+        }
+    }
+
+    /// A command line that does not make sense.
+    pub fn usage(message: String) -> Failure {
+        let hint = Some("see: unstale --help".to_owned());
+        Failure {
+            message,
+            hint,
+            code: exit::USAGE,
+        }
+    }
+
+    /// Prints the failure and gives its exit code.
+    pub fn report(&self) -> ExitCode {
+        crate::render::error(&self.message, self.hint.as_deref());
+        ExitCode::from(self.code)
+    }
+}
+
+/// An error with all its causes in one line.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for cause in std::iter::successors(Some(error), |&error| error.source()) {
+        let text = cause.to_string();
+        // A transparent error repeats its source.
+        if parts.last().is_none_or(|last| !last.ends_with(&text)) {
+            parts.push(text);
+        }
+    }
+    text::lines(&parts.join(": "))
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Failure {
+        let code = match &error {
+            BuildError::NothingToBuild => exit::NO_INPUTS,
+            BuildError::Cancelled => exit::INTERRUPTED,
+            _ => exit::ERROR,
+        };
+        Failure {
+            message: chain(&error),
+            hint: error.hint(),
+            code,
+        }
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Failure {
+        Failure {
+            message: chain(&error),
+            hint: error.hint(),
+            code: exit::ERROR,
+        }
+    }
+}
+
+/// What is shown of a service that was not built: the message, the place in the Dockerfile, a hint.
+pub fn service(service: &str, error: &ServiceError) -> Failure {
+    let mut message = format!("{}: {}", text::line(service), chain(error));
+    let mut hint = None;
+    match error {
+        ServiceError::BuildKit(error) if error.is_disconnect() => {
+            message = format!(
+                "{}: the connection to the builder was lost during the build: {}",
+                text::line(service),
+                chain(error)
+            );
+            hint = Some("check that the engine still runs (docker info) and what its log says".to_owned());
+        }
+        ServiceError::BuildKit(error) => {
+            for excerpt in error.excerpts() {
+                message.push_str(&excerpt_text(&excerpt));
+            }
+        }
+        ServiceError::Session(unstale_buildkit::session::Failure::Context { source, .. }) => {
+            hint = source.hint()
+        }
+        ServiceError::Context(error) => hint = error.hint(),
+        ServiceError::Spec(error) => hint = error.hint(),
+        ServiceError::Ssh(error) => hint = error.hint(),
+        ServiceError::Engine(error) => hint = error.hint(),
+        _ => {}
+    }
+    Failure {
+        message,
+        hint,
+        code: exit::BUILD_FAILED,
+    }
+}
+
+/// The lines of a Dockerfile that an error is about, marked as Docker marks them.
+fn excerpt_text(excerpt: &Excerpt) -> String {
+    let mut text = format!("\n{}:{}", text::line(&excerpt.file), excerpt.line);
+    for (number, line) in &excerpt.lines {
+        let mark = if (excerpt.line..=excerpt.end_line).contains(number) {
+            ">>>"
+        } else {
+            "   "
+        };
+        text.push_str(&format!("\n  {number:>3} | {mark} {}", text::line(line)));
+    }
+    text
+}

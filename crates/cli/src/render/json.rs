@@ -1,0 +1,77 @@
+//! The JSON documents. Their shape is documented in docs/json.md; `schema` names it and its version.
+
+use crate::failure::chain;
+use crate::text::timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+use unstale_flow::build::{BuildReport, ServiceReport, Step, StepKind};
+use unstale_flow::event::{Outcome, ServiceOutcome};
+use unstale_ledger::{BuildRecord, BuildSummary};
+
+/// `unstale.build/1`.
+pub fn build(report: &BuildReport) -> String {
+    let document = json!({
+        "schema": "unstale.build/1",
+        "build_id": report.build_id,
+        "builder": report.builder,
+        "commit": report.commit.as_ref().map(|commit| commit.hash.as_str()),
+        "dirty": report.commit.as_ref().is_some_and(|commit| commit.is_dirty()),
+        "interrupted": report.interrupted,
+        "services": report.services.iter().map(service).collect::<Vec<_>>(),
+    });
+    pretty(&document)
+}
+
+fn service(report: &ServiceReport) -> Value {
+    let revision = report.revision.as_ref();
+    let work = report
+        .steps
+        .iter()
+        .filter(|step| step.kind == StepKind::Instruction);
+    let built = report.outcome == ServiceOutcome::Built;
+    json!({
+        "service": report.build.service,
+        "image": report.build.images.first(),
+        "tags": report.build.images,
+        "image_id": report.image_id,
+        "outcome": report.outcome,
+        "error": report.error.as_ref().map(|error| chain(error)),
+        "commit": revision.map(|revision| revision.commit.as_str()),
+        "dirty": revision.is_some_and(|revision| revision.dirty),
+        "up_to_date": built && work.clone().all(|step| step.outcome == Outcome::Cached),
+        "started": timestamp(report.started),
+        "completed": timestamp(report.completed),
+        "steps": report.steps.iter().filter(|step| step.kind != StepKind::Internal).map(step).collect::<Vec<_>>(),
+    })
+}
+
+fn step(step: &Step) -> Value {
+    json!({
+        "number": step.number,
+        "name": step.name,
+        "instruction": step.instruction,
+        "location": step.location,
+        "digest": step.digest,
+        "stable_digest": step.stable_digest,
+        "outcome": step.outcome,
+        "started": step.started.map(timestamp),
+        "completed": step.completed.map(timestamp),
+        "duration_ms": step.duration().map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+        "error": step.error,
+    })
+}
+
+/// `unstale.log/1`: the list of builds.
+pub fn log(builds: &[BuildSummary]) -> String {
+    pretty(&json!({ "schema": "unstale.log/1", "builds": builds }))
+}
+
+/// `unstale.log/1`: one build.
+pub fn log_build(build: &BuildRecord) -> String {
+    pretty(&json!({ "schema": "unstale.log/1", "build": build }))
+}
+
+/// JSON escapes control characters itself, so that nothing of a name reaches a terminal as an order.
+fn pretty(document: &impl Serialize) -> String {
+    serde_json::to_string_pretty(document).unwrap_or_default()
+}

@@ -1,0 +1,22 @@
+//! `unstale build`: from a Compose project or a folder to images in the engine, with a record of every step.
+
+mod cache_entry;
+mod cache_key;
+mod project;
+mod record;
+pub(crate) mod request;
+mod revision;
+mod schedule;
+mod service;
+mod spec;
+mod ssh;
+mod steps;
+
+pub(crate) use record::ledger_path;
+
+pub use project::{BuildError, BuildReport, BuildRequest, What, build};
+pub use revision::REVISION_LABEL;
+pub use service::{ServiceError, ServiceReport};
+pub use spec::{FolderOptions, Overrides, ServiceBuild, SpecError};
+pub use ssh::SshError;
+pub use steps::{Step, StepKind, instruction, name_in_service};

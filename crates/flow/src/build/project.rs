@@ -1,0 +1,361 @@
+//! One `build` from its beginning to its end: gathers what is to be built, connects, builds, records.
+
+use super::record::Recorder;
+use super::schedule::{self, Plan};
+use super::service::{ServiceReport, Shared};
+use super::spec::{ComposeInputs, FolderOptions, Overrides, ServiceBuild, SpecError};
+use crate::builder::{Builder, BuilderError, BuilderOptions};
+use crate::config::{Config, ConfigError};
+use crate::event::{Commit, Event, ServiceOutcome};
+use crate::git::{GitError, Repository};
+use futures_util::future::BoxFuture;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use unstale_buildkit::session::{Credential, Credentials};
+use unstale_context::HashIndex;
+use unstale_docker::compose::{ProjectOptions, build_selection};
+use unstale_docker::{Compose, ComposeError, ConfigError as DockerConfigError, ConfigFile, Environment};
+
+/// What is to be built.
+#[derive(Debug, Clone)]
+pub enum What {
+    /// Services of a Compose project; all that have something to build if none is named.
+    Compose {
+        /// Which project.
+        options: ProjectOptions,
+        /// Which services.
+        services: Vec<String>,
+    },
+    /// A bare folder.
+    Folder(FolderOptions),
+}
+
+/// A build as the command line describes it.
+#[derive(Debug, Clone)]
+pub struct BuildRequest {
+    /// What is to be built.
+    pub what: What,
+    /// What is changed in every service.
+    pub overrides: Overrides,
+    /// On which builder.
+    pub builder: BuilderOptions,
+    /// Let the other services finish when one fails.
+    pub keep_going: bool,
+    /// The command line, for the ledger.
+    pub command: String,
+    /// The folder that the command runs in.
+    pub cwd: PathBuf,
+}
+
+/// Why a build could not begin. What fails later is in the [`BuildReport`].
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Compose cannot resolve the project.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// A service cannot be built as it is described.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// There is no builder.
+    #[error(transparent)]
+    Builder(#[from] BuilderError),
+    /// `unstale.toml` cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Docker's own configuration cannot be used.
+    #[error(transparent)]
+    DockerConfig(#[from] DockerConfigError),
+    /// Services are built from each other in a circle.
+    #[error(transparent)]
+    Cycle(#[from] unstale_docker::compose::CycleError),
+    /// git cannot be asked.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// Nothing is there to build.
+    #[error("no service of the project has a build section")]
+    NothingToBuild,
+    /// The user stopped it.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl BuildError {
+    /// A way forward.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            BuildError::Compose(error) => error.hint(),
+            BuildError::Spec(error) => error.hint(),
+            BuildError::Builder(error) => error.hint(),
+            BuildError::DockerConfig(error) => error.hint(),
+            BuildError::NothingToBuild => {
+                Some("add a build section to a service, or give a folder: unstale build ./app".into())
+            }
+            BuildError::Cycle(_) => Some("take one of the services out of the circle".into()),
+            BuildError::Config(_) | BuildError::Git(_) | BuildError::Cancelled => None,
+        }
+    }
+}
+
+/// What came of a build.
+pub struct BuildReport {
+    /// The ledger's name for it.
+    pub build_id: String,
+    /// The builder, for people.
+    pub builder: String,
+    /// The commit that was built.
+    pub commit: Option<Commit>,
+    /// The services in the order of their names.
+    pub services: Vec<ServiceReport>,
+    /// The user stopped it.
+    pub interrupted: bool,
+}
+
+impl BuildReport {
+    /// True if every service was built.
+    pub fn succeeded(&self) -> bool {
+        !self.interrupted
+            && self
+                .services
+                .iter()
+                .all(|report| report.outcome == ServiceOutcome::Built)
+    }
+}
+
+/// Builds. Events come as they happen; the report comes at the end.
+pub async fn build(
+    environment: &Environment,
+    request: BuildRequest,
+    events: mpsc::Sender<Event>,
+    cancel: CancellationToken,
+) -> Result<BuildReport, BuildError> {
+    let work = begin(environment, &request);
+    let (gathered, builder, config, repository) = tokio::select! {
+        begun = work => begun?,
+        () = cancel.cancelled() => return Err(BuildError::Cancelled),
+    };
+    let commit = repository.as_ref().map(Repository::commit);
+    let (recorder, warning) = Recorder::open(environment);
+    for message in warning {
+        let _ = events
+            .send(Event::Warning {
+                service: None,
+                message,
+            })
+            .await;
+    }
+    let index = recorder.hash_index();
+    let build_id = recorder
+        .begin(
+            &request,
+            &gathered.project,
+            &gathered.folder,
+            &builder,
+            commit.as_ref(),
+            &events,
+        )
+        .await;
+    let plan = Plan::new(gathered.builds)?;
+    let started = Event::BuildStarted {
+        build_id: build_id.clone(),
+        builder: builder.describe(),
+        commit: commit.clone(),
+        services: plan.services(),
+    };
+    let _ = events.send(started).await;
+    let builder_name = builder.describe();
+    let shared = Arc::new(Shared {
+        builder,
+        repository,
+        index: index.map(Arc::new),
+        credentials: Arc::new(DockerCredentials {
+            config: gathered.docker_config,
+            environment: environment.clone(),
+        }),
+        events: events.clone(),
+        counter: Arc::default(),
+        config: config.clone(),
+    });
+    let keep_going = request.keep_going || config.build.keep_going;
+    let services = schedule::run(
+        plan,
+        &shared,
+        keep_going,
+        &cancel,
+        async |report: &ServiceReport| {
+            recorder.service(&build_id, report, &events).await;
+        },
+    )
+    .await;
+    let report = BuildReport {
+        build_id,
+        builder: builder_name,
+        commit,
+        services,
+        interrupted: cancel.is_cancelled(),
+    };
+    recorder.finish(&report, &events).await;
+    Ok(report)
+}
+
+/// What is to be built, gathered.
+struct Gathered {
+    builds: Vec<ServiceBuild>,
+    /// The project's name for the ledger.
+    project: String,
+    folder: PathBuf,
+    docker_config: ConfigFile,
+}
+
+/// Everything that is needed before the first build: all of it is read from elsewhere, and at the same time.
+async fn begin(
+    environment: &Environment,
+    request: &BuildRequest,
+) -> Result<(Gathered, Builder, Config, Option<Repository>), BuildError> {
+    let folder = project_folder(request);
+    let config = Config::load(&folder)?;
+    let mut options = request.builder.clone();
+    if options.builder.is_none() {
+        options.builder.clone_from(&config.build.builder);
+    }
+    let (gathered, builder, repository) = tokio::join!(
+        gather(environment, request, folder.clone()),
+        Builder::connect(environment, &options),
+        Repository::find(&folder),
+    );
+    Ok((gathered?, builder?, config, repository?))
+}
+
+async fn gather(
+    environment: &Environment,
+    request: &BuildRequest,
+    folder: PathBuf,
+) -> Result<Gathered, BuildError> {
+    let docker_config = ConfigFile::load(environment)?;
+    let host = unstale_docker::Endpoint::resolve(environment, &request.builder.engine);
+    let host = host.map(|endpoint| endpoint.host.to_string()).unwrap_or_default();
+    let proxies = docker_config.proxy_build_args(&host);
+    let (builds, project) = match &request.what {
+        What::Folder(options) => {
+            let build = ServiceBuild::from_folder(options, &request.overrides, environment, &proxies)?;
+            let project = build.service.clone();
+            (vec![build], project)
+        }
+        What::Compose { options, services } => {
+            compose_builds(environment, request, options, services, &proxies).await?
+        }
+    };
+    for build in &builds {
+        // Said before anything is started.
+        build.read_dockerfile()?;
+    }
+    Ok(Gathered {
+        builds,
+        project,
+        folder,
+        docker_config,
+    })
+}
+
+async fn compose_builds(
+    environment: &Environment,
+    request: &BuildRequest,
+    options: &ProjectOptions,
+    services: &[String],
+    proxies: &BTreeMap<String, String>,
+) -> Result<(Vec<ServiceBuild>, String), BuildError> {
+    let compose = Compose::find(environment).await?;
+    let (project, variables) = tokio::join!(
+        compose.config(options, services),
+        compose.project_environment(options)
+    );
+    let (project, variables) = (project?, variables?);
+    for name in services {
+        match project.services.get(name) {
+            None => return Err(SpecError::NoService(name.clone()).into()),
+            Some(service) if service.build.is_none() => {
+                return Err(SpecError::NothingToBuild(name.clone()).into());
+            }
+            Some(_) => {}
+        }
+    }
+    let selected: BTreeSet<String> = build_selection(&project, services);
+    if selected.is_empty() {
+        return Err(BuildError::NothingToBuild);
+    }
+    let inputs = ComposeInputs {
+        project: &project,
+        compose: &compose,
+        environment: &variables,
+        proxies,
+    };
+    let builds = selected
+        .iter()
+        .filter_map(|name| project.services.get(name))
+        .map(|service| ServiceBuild::from_compose(&inputs, service, &request.overrides))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok((builds, project.name.clone()))
+}
+
+/// The folder of the project: where `unstale.toml` stands, and where git is asked. The rule for Compose projects
+/// is Compose's own; only the place is taken from it.
+fn project_folder(request: &BuildRequest) -> PathBuf {
+    let absolute = |path: &Path| request.cwd.join(path);
+    match &request.what {
+        What::Folder(options) => absolute(&options.path),
+        What::Compose { options, .. } => {
+            if let Some(folder) = &options.project_directory {
+                return absolute(folder);
+            }
+            if let Some(file) = options.files.first().filter(|file| file.as_os_str() != "-") {
+                return absolute(file)
+                    .parent()
+                    .map(Path::to_path_buf)
+                    .unwrap_or_else(|| request.cwd.clone());
+            }
+            let names = [
+                "compose.yaml",
+                "compose.yml",
+                "docker-compose.yml",
+                "docker-compose.yaml",
+            ];
+            let holds = |folder: &&Path| names.iter().any(|name| folder.join(name).is_file());
+            request
+                .cwd
+                .ancestors()
+                .find(holds)
+                .unwrap_or(&request.cwd)
+                .to_path_buf()
+        }
+    }
+}
+
+/// Registry credentials from Docker's own configuration.
+struct DockerCredentials {
+    config: ConfigFile,
+    environment: Environment,
+}
+
+impl Credentials for DockerCredentials {
+    fn credentials(&self, host: String) -> BoxFuture<'_, Result<Option<Credential>, String>> {
+        Box::pin(async move {
+            let found = self.config.credentials(&self.environment, &host).await;
+            let found = found.map_err(|error| error.to_string())?;
+            Ok(found.map(|found| Credential {
+                username: if found.is_identity_token() {
+                    String::new()
+                } else {
+                    found.username
+                },
+                secret: found.secret,
+            }))
+        })
+    }
+}
+
+/// Opens the hash index beside the ledger. Without it, every file is read again.
+pub(super) fn open_index(folder: &Path) -> Option<HashIndex> {
+    HashIndex::open(&folder.join("hashes.db")).ok()
+}

@@ -1,0 +1,396 @@
+//! From BuildKit's status stream to the outcome of every step. Pure: events in, events and steps out.
+//!
+//! # When is a step `cached`?
+//! The daemon marks a vertex as cached in two ways. Either it loaded the vertex's result, which takes a moment,
+//! or it concludes that a vertex was not needed because a later one has begun; the two times are then exactly
+//! equal. The second is a conclusion, and a wrong one if the later vertex then fails. So it is believed only
+//! once a vertex that depends on it has ended well. What is left when the build has failed was not reached.
+//!
+//! A source (a base image, the context) is reported twice: first when its cache key is asked for, then when its
+//! content is really fetched or loaded. If the second never comes, nobody needed the content.
+
+use crate::event::{Event, Outcome, StepRef};
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, SystemTime};
+use unstale_buildkit::llb::{Graph, Location, Op, Vertex};
+use unstale_buildkit::status::{StatusEvent, VertexState};
+
+/// A step of a finished build.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The number that the step had in the output.
+    pub number: u32,
+    /// BuildKit's name for it.
+    pub name: String,
+    /// The instruction: the name without BuildKit's counter.
+    pub instruction: String,
+    /// Its place in the Dockerfile, for steps that have one.
+    pub location: Option<Location>,
+    /// BuildKit's digest of the vertex.
+    pub digest: String,
+    /// The digest without what differs between sessions; empty for steps outside the graph.
+    pub stable_digest: String,
+    /// The digests of the vertices that it needs.
+    pub inputs: Vec<String>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// When it began, by the daemon's clock.
+    pub started: Option<SystemTime>,
+    /// When it ended, by the daemon's clock.
+    pub completed: Option<SystemTime>,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+    /// What sort of step it is.
+    pub kind: StepKind,
+}
+
+/// What a step is to the person who wrote the Dockerfile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepKind {
+    /// An instruction that makes a layer: RUN, COPY, ADD, WORKDIR.
+    Instruction,
+    /// A base image or another source from elsewhere.
+    Source,
+    /// Work of BuildKit itself: loading the context, exporting the image.
+    Internal,
+}
+
+impl Step {
+    /// How long it ran.
+    pub fn duration(&self) -> Option<Duration> {
+        self.completed?.duration_since(self.started?).ok()
+    }
+}
+
+/// Gives out the numbers of a build's steps.
+pub type Counter = std::sync::Arc<std::sync::atomic::AtomicU32>;
+
+/// The steps of one service's build, as far as they are known.
+pub struct Steps {
+    service: String,
+    counter: Counter,
+    order: Vec<String>,
+    vertices: HashMap<String, Known>,
+    /// The graph's vertices that need no other.
+    sources: HashSet<String>,
+    /// The graph's names by digest. A vertex that another build shares carries that build's name.
+    names: HashMap<String, String>,
+}
+
+struct Known {
+    number: u32,
+    state: VertexState,
+    /// The outcome that was announced.
+    outcome: Option<Outcome>,
+    announced_start: bool,
+    /// How many times it began to work, as opposed to being loaded.
+    runs: u32,
+}
+
+impl Steps {
+    /// No steps yet.
+    pub fn new(service: &str, counter: Counter) -> Steps {
+        Steps {
+            service: service.to_owned(),
+            counter,
+            order: Vec::new(),
+            vertices: HashMap::new(),
+            sources: HashSet::new(),
+            names: HashMap::new(),
+        }
+    }
+
+    /// Takes the graph in, once it is known and before anything of it is run.
+    pub fn expect(&mut self, graph: &Graph) {
+        let sources = graph.vertices.iter().filter(|vertex| vertex.inputs.is_empty());
+        self.sources = sources.map(|vertex| vertex.digest.clone()).collect();
+        let names = graph.vertices.iter().map(|vertex| (vertex.digest.clone(), vertex.name.clone()));
+        self.names = names.collect();
+    }
+
+    /// Takes an event of the daemon in, and gives what follows from it.
+    pub fn apply(&mut self, event: StatusEvent) -> Vec<Event> {
+        match event {
+            StatusEvent::Vertex(state) => self.vertex(state),
+            StatusEvent::Log(log) => {
+                let Some(known) = self.vertices.get(&log.vertex) else {
+                    return Vec::new();
+                };
+                let since = |start: SystemTime| log.timestamp?.duration_since(start).ok();
+                let offset = known.state.started.and_then(since).unwrap_or_default();
+                vec![Event::StepLog {
+                    step: self.step(known.number),
+                    offset,
+                    data: log.data,
+                }]
+            }
+            StatusEvent::Progress(progress) => {
+                let Some(known) = self.vertices.get(&progress.vertex) else {
+                    return Vec::new();
+                };
+                vec![Event::StepProgress {
+                    step: self.step(known.number),
+                    what: if progress.name.is_empty() {
+                        progress.id
+                    } else {
+                        progress.name
+                    },
+                    current: progress.current,
+                    total: progress.total,
+                    done: progress.completed.is_some(),
+                }]
+            }
+            StatusEvent::Warning(warning) => {
+                let place = warning
+                    .line
+                    .map(|line| format!(" (line {line})"))
+                    .unwrap_or_default();
+                let message = format!("{}{place}", warning.short);
+                vec![Event::Warning {
+                    service: Some(self.service.clone()),
+                    message,
+                }]
+            }
+        }
+    }
+
+    fn step(&self, number: u32) -> StepRef {
+        StepRef {
+            service: self.service.clone(),
+            number,
+        }
+    }
+
+    fn vertex(&mut self, state: VertexState) -> Vec<Event> {
+        let mut events = Vec::new();
+        let digest = state.digest.clone();
+        if !self.vertices.contains_key(&digest) {
+            let number = 1 + self.counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            events.push(Event::StepFound {
+                step: self.step(number),
+                name: state.name.clone(),
+            });
+            self.order.push(digest.clone());
+            let known = Known {
+                number,
+                state: state.clone(),
+                outcome: None,
+                announced_start: false,
+                runs: 0,
+            };
+            self.vertices.insert(digest.clone(), known);
+        }
+        let Some(known) = self.vertices.get_mut(&digest) else {
+            return events;
+        };
+        let number = known.number;
+        let fresh_start = known.runs == 0 || state.started != known.state.started;
+        if state.started.is_some() && !state.cached && fresh_start {
+            known.runs += 1;
+        }
+        known.state = state;
+        let begins = known.state.started.is_some() && !known.state.cached && !known.announced_start;
+        if begins {
+            known.announced_start = true;
+            events.push(Event::StepStarted {
+                step: StepRef {
+                    service: self.service.clone(),
+                    number,
+                },
+            });
+        }
+        let ended = known.state.completed.is_some() && known.outcome.is_none();
+        if ended && known.state.error.is_some() {
+            // A step that was stopped before it began is left to `finish`.
+            if known.announced_start {
+                events.extend(self.settle(&digest, Outcome::Ran));
+            }
+        } else if ended && !known.state.is_inferred() && !self.is_only_resolved(&digest) {
+            let known = &self.vertices[&digest];
+            let outcome = if known.state.cached {
+                Outcome::Cached
+            } else {
+                Outcome::Ran
+            };
+            events.extend(self.believe_inputs(&digest));
+            events.extend(self.settle(&digest, outcome));
+        }
+        events
+    }
+
+    /// True for a source of which only the cache key was asked for so far.
+    fn is_only_resolved(&self, digest: &str) -> bool {
+        let known = self.vertices.get(digest);
+        self.sources.contains(digest) && known.is_some_and(|known| known.runs == 1 && !known.state.cached)
+    }
+
+    /// A vertex has ended well: what the daemon concluded of its inputs is true.
+    fn believe_inputs(&mut self, digest: &str) -> Vec<Event> {
+        let mut events = Vec::new();
+        let inputs = |steps: &Steps, digest: &str| {
+            steps
+                .vertices
+                .get(digest)
+                .map(|known| known.state.inputs.clone())
+                .unwrap_or_default()
+        };
+        let mut pending = inputs(self, digest);
+        while let Some(input) = pending.pop() {
+            let inferred = self
+                .vertices
+                .get(&input)
+                .is_some_and(|known| known.outcome.is_none() && known.state.is_inferred());
+            if inferred || (self.is_only_resolved(&input) && !self.is_settled(&input)) {
+                pending.extend(inputs(self, &input));
+                events.extend(self.settle(&input, Outcome::Cached));
+            }
+        }
+        events
+    }
+
+    fn is_settled(&self, digest: &str) -> bool {
+        self.vertices
+            .get(digest)
+            .is_some_and(|known| known.outcome.is_some())
+    }
+
+    fn settle(&mut self, digest: &str, outcome: Outcome) -> Option<Event> {
+        let known = self.vertices.get_mut(digest)?;
+        known.outcome = Some(outcome);
+        let duration = if outcome == Outcome::Ran {
+            known.state.duration()
+        } else {
+            None
+        };
+        let error = known.state.error.clone();
+        let step = StepRef {
+            service: self.service.clone(),
+            number: known.number,
+        };
+        Some(Event::StepFinished {
+            step,
+            outcome,
+            duration,
+            error,
+        })
+    }
+
+    /// The build has ended: settles what is open, and gives the steps in the order of the graph, with
+    /// BuildKit's own work after them.
+    pub fn finish(mut self, graph: &Graph, succeeded: bool) -> (Vec<Step>, Vec<Event>) {
+        let rest = if succeeded {
+            Outcome::Cached
+        } else {
+            Outcome::NotReached
+        };
+        let mut events = Vec::new();
+        for digest in self.order.clone() {
+            if !self.is_settled(&digest) {
+                let began = self
+                    .vertices
+                    .get(&digest)
+                    .is_some_and(|known| known.announced_start)
+                    && !self.is_only_resolved(&digest);
+                events.extend(self.settle(&digest, if began { Outcome::Ran } else { rest }));
+            }
+        }
+        let mut steps = Vec::new();
+        for vertex in &graph.vertices {
+            let known = self.vertices.remove(&vertex.digest).or_else(|| {
+                // The same operation with its cache ignored runs under a digest of its own.
+                self.vertices.remove(&ignored_cache_digest(&vertex.digest))
+            });
+            steps.push(self.graph_step(graph, vertex, known, rest));
+        }
+        let internal = self
+            .order
+            .iter()
+            .filter_map(|digest| self.vertices.remove(digest));
+        steps.extend(internal.collect::<Vec<_>>().into_iter().map(internal_step));
+        (steps, events)
+    }
+
+    fn graph_step(&self, graph: &Graph, vertex: &Vertex, known: Option<Known>, rest: Outcome) -> Step {
+        let state = known.as_ref().map(|known| &known.state);
+        let outcome = known.as_ref().and_then(|known| known.outcome).unwrap_or(rest);
+        // An inferred vertex has times that are not its own.
+        let own = |time: Option<SystemTime>| if outcome == Outcome::Ran { time } else { None };
+        Step {
+            number: known.as_ref().map_or(0, |known| known.number),
+            name: vertex.name.clone(),
+            instruction: instruction(&vertex.name).to_owned(),
+            location: vertex.location.clone(),
+            digest: vertex.digest.clone(),
+            stable_digest: vertex.stable_digest.clone(),
+            inputs: vertex
+                .inputs
+                .iter()
+                .map(|input| graph.vertices[input.vertex].digest.clone())
+                .collect(),
+            outcome,
+            started: own(state.and_then(|state| state.started)),
+            completed: own(state.and_then(|state| state.completed)),
+            error: state
+                .and_then(|state| state.error.clone())
+                .filter(|_| outcome == Outcome::Ran),
+            kind: kind(vertex),
+        }
+    }
+}
+
+/// The digest under which BuildKit runs a vertex whose cache is to be ignored while another vertex of the
+/// same digest is not (`solver/jobs.go`).
+fn ignored_cache_digest(digest: &str) -> String {
+    use sha2::Digest;
+    format!(
+        "sha256:{}",
+        hex::encode(sha2::Sha256::digest(format!("{digest}-ignorecache")))
+    )
+}
+
+fn internal_step(known: Known) -> Step {
+    let state = known.state;
+    Step {
+        number: known.number,
+        instruction: instruction(&state.name).to_owned(),
+        name: state.name,
+        location: None,
+        digest: state.digest,
+        stable_digest: String::new(),
+        inputs: state.inputs,
+        outcome: known.outcome.unwrap_or(Outcome::NotReached),
+        started: state.started,
+        completed: state.completed,
+        error: state.error,
+        kind: StepKind::Internal,
+    }
+}
+
+fn kind(vertex: &Vertex) -> StepKind {
+    match &vertex.op {
+        Op::Source { identifier, .. } if identifier.starts_with("local://") => StepKind::Internal,
+        Op::Source { .. } => StepKind::Source,
+        _ if vertex.name.starts_with("[internal]") => StepKind::Internal,
+        _ => StepKind::Instruction,
+    }
+}
+
+/// `COPY . /app/` of `[backend stage-1 6/9] COPY . /app/`.
+pub fn instruction(name: &str) -> &str {
+    match name.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        Some((_, instruction)) => instruction,
+        None => name,
+    }
+}
+
+/// BuildKit's step name with the service in it: `[stage-1 6/9] COPY .` of `backend` becomes
+/// `[backend stage-1 6/9] COPY .`, the form in which Compose prints it.
+pub fn name_in_service(service: &str, name: &str) -> String {
+    match name.strip_prefix('[') {
+        Some(rest) => format!("[{service} {rest}"),
+        None => format!("[{service}] {name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+use super::*;
+
+fn at(milliseconds: u64) -> Option<SystemTime> {
+    Some(SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds))
+}
+
+fn state(digest: &str, inputs: &[&str], cached: bool, started: u64, completed: u64) -> VertexState {
+    VertexState {
+        digest: digest.to_owned(),
+        inputs: inputs.iter().map(|input| (*input).to_owned()).collect(),
+        name: format!("[1/1] RUN {digest}"),
+        cached,
+        started: Some(started).filter(|&time| time > 0).and_then(at),
+        completed: Some(completed).filter(|&time| time > 0).and_then(at),
+        error: None,
+    }
+}
+
+fn graph(vertices: &[(&str, &[usize])]) -> Graph {
+    let vertices = vertices.iter().map(|(digest, inputs)| Vertex {
+        digest: (*digest).to_owned(),
+        stable_digest: format!("stable-{digest}"),
+        inputs: inputs
+            .iter()
+            .map(|&vertex| unstale_buildkit::llb::Input { vertex, output: 0 })
+            .collect(),
+        op: Op::Unknown,
+        platform: None,
+        name: format!("[1/1] RUN {digest}"),
+        location: None,
+        ignore_cache: false,
+    });
+    Graph {
+        vertices: vertices.collect(),
+        target: None,
+    }
+}
+
+fn run(states: Vec<VertexState>, graph: &Graph, succeeded: bool) -> Vec<(String, Outcome)> {
+    let mut steps = Steps::new("web", Counter::default());
+    steps.expect(graph);
+    let mut finished = HashMap::new();
+    let mut note = |events: Vec<Event>| {
+        for event in events {
+            if let Event::StepFinished { step, outcome, .. } = event {
+                assert_eq!(finished.insert(step.number, outcome), None, "a step ends once");
+            }
+        }
+    };
+    for state in states {
+        note(steps.apply(StatusEvent::Vertex(state)));
+    }
+    let (steps, events) = steps.finish(graph, succeeded);
+    note(events);
+    for step in steps.iter().filter(|step| step.number > 0) {
+        assert_eq!(
+            finished.get(&step.number),
+            Some(&step.outcome),
+            "what was announced is what is recorded"
+        );
+    }
+    steps
+        .into_iter()
+        .map(|step| (step.digest, step.outcome))
+        .collect()
+}
+
+fn outcomes(pairs: &[(&str, Outcome)]) -> Vec<(String, Outcome)> {
+    pairs
+        .iter()
+        .map(|(digest, outcome)| ((*digest).to_owned(), *outcome))
+        .collect()
+}
+
+#[test]
+fn a_conclusion_is_believed_when_its_descendant_ends_well() {
+    let graph = graph(&[("a", &[]), ("b", &[0]), ("c", &[1])]);
+    let states = vec![
+        state("a", &[], true, 5, 5),
+        state("b", &["a"], true, 5, 6),
+        state("c", &["b"], false, 6, 0),
+        state("c", &["b"], false, 6, 9),
+    ];
+    use Outcome::{Cached, Ran};
+    assert_eq!(
+        run(states, &graph, true),
+        outcomes(&[("a", Cached), ("b", Cached), ("c", Ran)])
+    );
+}
+
+#[test]
+fn a_conclusion_from_a_step_that_failed_is_not_believed() {
+    let graph = graph(&[("a", &[]), ("b", &[0]), ("c", &[1])]);
+    let mut failed = state("b", &["a"], false, 5, 7);
+    failed.error = Some("exit code: 1".into());
+    let states = vec![
+        state("a", &[], true, 5, 5),
+        state("b", &["a"], false, 5, 0),
+        failed,
+    ];
+    use Outcome::{NotReached, Ran};
+    assert_eq!(
+        run(states, &graph, false),
+        outcomes(&[("a", NotReached), ("b", Ran), ("c", NotReached)])
+    );
+}
+
+#[test]
+fn a_step_that_was_stopped_before_it_began_is_not_reached() {
+    let graph = graph(&[("a", &[])]);
+    let mut stopped = state("a", &[], false, 0, 7);
+    stopped.error = Some("context canceled".into());
+    assert_eq!(
+        run(vec![stopped], &graph, false),
+        outcomes(&[("a", Outcome::NotReached)])
+    );
+}
+
+#[test]
+fn a_vertex_that_ignores_its_cache_is_found_under_its_other_digest() {
+    let graph = graph(&[("a", &[])]);
+    let states = vec![
+        state(&ignored_cache_digest("a"), &[], false, 1, 0),
+        state(&ignored_cache_digest("a"), &[], false, 1, 3),
+    ];
+    assert_eq!(run(states, &graph, true), outcomes(&[("a", Outcome::Ran)]));
+}
+
+#[test]
+fn a_source_that_was_only_resolved_is_cached_and_one_that_was_fetched_ran() {
+    let graph = graph(&[("base", &[]), ("context", &[]), ("copy", &[0, 1])]);
+    let states = vec![
+        state("base", &[], false, 1, 0),
+        state("base", &[], false, 1, 2),
+        state("context", &[], false, 1, 2),
+        state("context", &[], false, 3, 0),
+        state("context", &[], false, 3, 4),
+        state("copy", &["base", "context"], true, 5, 6),
+    ];
+    use Outcome::{Cached, Ran};
+    assert_eq!(
+        run(states, &graph, true),
+        outcomes(&[("base", Cached), ("context", Ran), ("copy", Cached)])
+    );
+}
+
+#[test]
+fn names_carry_the_service_as_compose_prints_it() {
+    assert_eq!(
+        name_in_service("backend", "[stage-1 6/9] COPY . /app/"),
+        "[backend stage-1 6/9] COPY . /app/"
+    );
+    assert_eq!(
+        name_in_service("backend", "exporting to image"),
+        "[backend] exporting to image"
+    );
+    assert_eq!(instruction("[backend stage-1 6/9] COPY . /app/"), "COPY . /app/");
+    assert_eq!(instruction("exporting to image"), "exporting to image");
+}

@@ -1,0 +1,332 @@
+//! Reading builds back.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::{
+    ArgRecord, ArgValue, BaseRecord, BuildOutcome, BuildRecord, BuildState, BuildSummary, EngineIdentity,
+    LastService, Ledger, LedgerError, Location, ProcessIdentity, ServiceSummary, StepRecord, StoredContext,
+    StoredService,
+};
+
+/// How many identifiers an [`LedgerError::AmbiguousBuild`] names.
+const CANDIDATES: usize = 5;
+
+const BUILD_COLUMNS: &str = "key, id, started_ms, command, project, project_dir, engine_id, engine_name,
+    engine_version, engine_api_version, engine_store, builder, commit_id, dirty, pid, process_start, outcome,
+    completed_ms, error";
+
+/// Which builds [`Ledger::builds`] gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// Only those of this project.
+    pub project: Option<String>,
+    /// At most so many, the latest ones.
+    pub limit: u32,
+}
+
+impl Ledger {
+    /// The latest builds, the last one first.
+    ///
+    /// # Errors
+    /// Any failure to read.
+    pub fn builds(&self, filter: &Filter) -> Result<Vec<BuildSummary>, LedgerError> {
+        self.read("list builds", |connection| {
+            let sql = format!(
+                "SELECT {BUILD_COLUMNS} FROM build WHERE ?1 IS NULL OR project = ?1 ORDER BY key DESC LIMIT ?2"
+            );
+            let rows: Vec<_> = connection
+                .prepare_cached(&sql)?
+                .query_map(params![filter.project, filter.limit], build_row)?
+                .collect::<Result<_, _>>()?;
+            rows.into_iter()
+                .map(|(key, build)| Ok(BuildSummary { services: service_summaries(connection, key)?, ..build }))
+                .collect()
+        })
+    }
+
+    /// The build whose identifier is, or alone begins with, `prefix`.
+    ///
+    /// # Errors
+    /// [`LedgerError::UnknownBuild`], [`LedgerError::AmbiguousBuild`], any failure to read.
+    pub fn build(&self, prefix: &str) -> Result<BuildRecord, LedgerError> {
+        let id = self.complete(prefix)?;
+        self.read("read a build", |connection| {
+            let Some((key, summary)) = build_by(connection, "id = ?1", &id)? else {
+                return Ok(None);
+            };
+            let services: Vec<i64> = connection
+                .prepare_cached("SELECT key FROM service WHERE build = ?1 ORDER BY key")?
+                .query_map([key], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            let services = services
+                .into_iter()
+                .map(|service| stored_service(connection, service))
+                .collect::<Result<_, _>>()?;
+            let summary = BuildSummary {
+                services: service_summaries(connection, key)?,
+                ..summary
+            };
+            Ok(Some(BuildRecord { summary, services }))
+        })?
+        // Another process may just have forgotten it.
+        .ok_or(LedgerError::UnknownBuild { prefix: id })
+    }
+
+    /// The last record of `service` in `project` on the engine with the identifier `engine` whose image was built,
+    /// whatever became of the build's other services.
+    ///
+    /// # Errors
+    /// Any failure to read.
+    pub fn last_service(
+        &self,
+        project: &str,
+        service: &str,
+        engine: &str,
+    ) -> Result<Option<LastService>, LedgerError> {
+        self.read("find the last build of a service", |connection| {
+            let found: Option<(i64, i64)> = connection
+                .prepare_cached(
+                    "SELECT build.key, service.key FROM build JOIN service ON service.build = build.key
+                     WHERE project = ?1 AND service.service = ?2 AND engine_id = ?3 AND service.outcome = 'built'
+                     ORDER BY build.key DESC LIMIT 1",
+                )?
+                .query_row([project, service, engine], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            let Some((build_key, service_key)) = found else { return Ok(None) };
+            let Some((_, build)) = build_by(connection, "key = ?1", build_key)? else { return Ok(None) };
+            let build = BuildSummary { services: service_summaries(connection, build_key)?, ..build };
+            Ok(Some(LastService { build, service: stored_service(connection, service_key)? }))
+        })
+    }
+
+    /// The one identifier that begins with `prefix`.
+    fn complete(&self, prefix: &str) -> Result<String, LedgerError> {
+        // One more than is named, so that "the first few" is known to be all or not; the exact one sorts first.
+        let mut found: Vec<String> = self.read("find a build", |connection| {
+            connection
+                .prepare_cached("SELECT id FROM build WHERE id >= ?1 ORDER BY id LIMIT ?2")?
+                .query_map(params![prefix, CANDIDATES as i64 + 1], |row| row.get(0))?
+                .collect()
+        })?;
+        found.retain(|id| id.starts_with(prefix));
+        match found.as_slice() {
+            [] => Err(LedgerError::UnknownBuild {
+                prefix: prefix.to_owned(),
+            }),
+            [first, rest @ ..] if rest.is_empty() || first == prefix => Ok(first.clone()),
+            _ => {
+                if found.len() > CANDIDATES {
+                    found.truncate(CANDIDATES);
+                    found.push("…".to_owned());
+                }
+                Err(LedgerError::AmbiguousBuild {
+                    prefix: prefix.to_owned(),
+                    candidates: found,
+                })
+            }
+        }
+    }
+
+    /// Runs several queries on one state of the ledger.
+    fn read<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        let mut connection = self.connection();
+        let result = connection
+            .transaction()
+            .and_then(|transaction| work(&transaction));
+        result.map_err(self.failed(action))
+    }
+}
+
+fn build_by(
+    connection: &Connection,
+    condition: &str,
+    value: impl rusqlite::ToSql,
+) -> rusqlite::Result<Option<(i64, BuildSummary)>> {
+    connection
+        .prepare_cached(&format!("SELECT {BUILD_COLUMNS} FROM build WHERE {condition}"))?
+        .query_row([value], build_row)
+        .optional()
+}
+
+/// The key and the build, still without its services.
+fn build_row(row: &Row<'_>) -> rusqlite::Result<(i64, BuildSummary)> {
+    let process = ProcessIdentity {
+        pid: row.get("pid")?,
+        start: row.get("process_start")?,
+    };
+    let state = match row.get::<_, Option<BuildOutcome>>("outcome")? {
+        Some(BuildOutcome::Succeeded) => BuildState::Succeeded,
+        Some(BuildOutcome::Failed) => BuildState::Failed,
+        Some(BuildOutcome::Interrupted) => BuildState::Interrupted,
+        None if process.is_gone() => BuildState::Interrupted,
+        None => BuildState::Running,
+    };
+    let build = BuildSummary {
+        id: row.get("id")?,
+        started_ms: row.get("started_ms")?,
+        completed_ms: row.get("completed_ms")?,
+        state,
+        error: row.get("error")?,
+        command: row.get("command")?,
+        project: row.get("project")?,
+        project_dir: row.get("project_dir")?,
+        engine: EngineIdentity {
+            id: row.get("engine_id")?,
+            name: row.get("engine_name")?,
+            version: row.get("engine_version")?,
+            api_version: row.get("engine_api_version")?,
+            store: row.get("engine_store")?,
+        },
+        builder: row.get("builder")?,
+        commit: row.get("commit_id")?,
+        dirty: row.get("dirty")?,
+        services: Vec::new(),
+    };
+    Ok((row.get("key")?, build))
+}
+
+fn service_summaries(connection: &Connection, build: i64) -> rusqlite::Result<Vec<ServiceSummary>> {
+    connection
+        .prepare_cached(
+            "SELECT service.service, outcome, image_id,
+               (SELECT count(*) FROM step WHERE step.service = service.key AND step.outcome IN ('ran', 'failed')) AS ran,
+               (SELECT count(*) FROM step WHERE step.service = service.key AND step.outcome = 'cached') AS cached
+             FROM service WHERE build = ?1 ORDER BY key",
+        )?
+        .query_map([build], |row| {
+            Ok(ServiceSummary {
+                service: row.get(0)?,
+                outcome: row.get("outcome")?,
+                image_id: row.get("image_id")?,
+                ran: row.get("ran")?,
+                cached: row.get("cached")?,
+            })
+        })?
+        .collect()
+}
+
+fn stored_service(connection: &Connection, key: i64) -> rusqlite::Result<StoredService> {
+    let service = connection
+        .prepare_cached("SELECT * FROM service WHERE key = ?1")?
+        .query_row([key], |row| {
+            Ok(StoredService {
+                service: row.get("service")?,
+                image: list(row, "image")?,
+                image_id: row.get("image_id")?,
+                outcome: row.get("outcome")?,
+                revision: row.get("revision")?,
+                started_ms: row.get("started_ms")?,
+                completed_ms: row.get("completed_ms")?,
+                error: row.get("error")?,
+                args: Vec::new(),
+                bases: Vec::new(),
+                steps: Vec::new(),
+                manifests: Vec::new(),
+            })
+        })?;
+    let args = children(
+        connection,
+        key,
+        "SELECT * FROM arg WHERE service = ?1 ORDER BY position",
+        |row| {
+            let value = row.get("value")?;
+            let value = if row.get("salted")? {
+                ArgValue::Salted(value)
+            } else {
+                ArgValue::Plain(value)
+            };
+            Ok(ArgRecord {
+                name: row.get("name")?,
+                value,
+            })
+        },
+    )?;
+    let bases = children(
+        connection,
+        key,
+        "SELECT * FROM base WHERE service = ?1 ORDER BY position",
+        |row| {
+            Ok(BaseRecord {
+                reference: row.get("reference")?,
+                digest: row.get("digest")?,
+            })
+        },
+    )?;
+    let steps = children(
+        connection,
+        key,
+        "SELECT * FROM step WHERE service = ?1 ORDER BY position",
+        step_row,
+    )?;
+    let manifests = children(
+        connection,
+        key,
+        "SELECT name, root, digest, files, bytes FROM context JOIN manifest ON manifest = manifest.key
+         WHERE service = ?1 ORDER BY position",
+        |row| {
+            Ok(StoredContext {
+                context: row.get("name")?,
+                root: row.get("root")?,
+                digest: hex::encode(row.get::<_, [u8; 32]>("digest")?),
+                files: row.get::<_, i64>("files")?.unsigned_abs(),
+                bytes: row.get::<_, i64>("bytes")?.unsigned_abs(),
+            })
+        },
+    )?;
+    Ok(StoredService {
+        args,
+        bases,
+        steps,
+        manifests,
+        ..service
+    })
+}
+
+fn step_row(row: &Row<'_>) -> rusqlite::Result<StepRecord> {
+    let location = match row.get::<_, Option<String>>("file")? {
+        Some(file) => Some(Location {
+            file,
+            line: row.get("line")?,
+            end_line: row.get("end_line")?,
+        }),
+        None => None,
+    };
+    Ok(StepRecord {
+        number: row.get("number")?,
+        name: row.get("name")?,
+        instruction: row.get("instruction")?,
+        location,
+        digest: row.get("digest")?,
+        stable_digest: row.get("stable_digest")?,
+        inputs: list(row, "inputs")?,
+        outcome: row.get("outcome")?,
+        started_ms: row.get("started_ms")?,
+        completed_ms: row.get("completed_ms")?,
+        error: row.get("error")?,
+    })
+}
+
+/// The rows of a table that belong to one service.
+fn children<T>(
+    connection: &Connection,
+    service: i64,
+    sql: &str,
+    row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    connection
+        .prepare_cached(sql)?
+        .query_map([service], row)?
+        .collect()
+}
+
+/// A column that holds a JSON list of strings.
+fn list(row: &Row<'_>, column: &str) -> rusqlite::Result<Vec<String>> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
+    })
+}
