@@ -80,6 +80,7 @@ impl Graph {
         let Definition(definition) = definition;
         let malformed = |what: &str| Error::Protocol(format!("the build graph {what}"));
         let mut pending = HashMap::new();
+        let mut written = Vec::new();
         let mut terminal = None;
         for bytes in &definition.def {
             let digest = format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
@@ -87,10 +88,11 @@ impl Graph {
             if op.op.is_none() {
                 terminal = op.inputs.first().cloned();
             } else {
+                written.push(digest.clone());
                 pending.insert(digest, op);
             }
         }
-        let order = topological(&pending).ok_or_else(|| malformed("refers to itself"))?;
+        let order = topological(&pending, &written).ok_or_else(|| malformed("refers to itself"))?;
         let mut graph = Graph {
             vertices: Vec::with_capacity(order.len()),
             target: None,
@@ -130,9 +132,9 @@ impl Graph {
     }
 }
 
-/// The digests in an order in which each comes after its inputs; `None` if there is a circle. Inputs that are
-/// not in the map are left out.
-fn topological(ops: &HashMap<String, pb::Op>) -> Option<Vec<String>> {
+/// The digests in an order in which each comes after its inputs, and otherwise as they are `written`; `None` if there
+/// is a circle. Inputs that are not in the map are left out.
+fn topological(ops: &HashMap<String, pb::Op>, written: &[String]) -> Option<Vec<String>> {
     #[derive(PartialEq)]
     enum Mark {
         Open,
@@ -141,9 +143,7 @@ fn topological(ops: &HashMap<String, pb::Op>) -> Option<Vec<String>> {
     let mut marks: HashMap<&str, Mark> = HashMap::new();
     let mut order = Vec::with_capacity(ops.len());
     // Depth first with a stack of its own: a graph may be as deep as its Dockerfile is long.
-    let mut roots: Vec<&str> = ops.keys().map(String::as_str).collect();
-    roots.sort_unstable();
-    for root in roots {
+    for root in written.iter().map(String::as_str) {
         let mut stack = vec![(root, 0)];
         while let Some((digest, next)) = stack.pop() {
             if next == 0 {

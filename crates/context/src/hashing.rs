@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::error::ContextError;
 use crate::index::{Hashes, Identity};
 use crate::root::{Root, is_absent, unreadable};
+use crate::snapshot::Entry;
 use crate::tarsum::Header;
 
 /// Bytes read at once; the cancel flag is asked as often.
@@ -24,10 +25,8 @@ const MOST_THREADS: usize = 16;
 /// A file to read.
 #[derive(Debug)]
 pub(crate) struct Job<'j> {
-    pub(crate) path: &'j str,
-    pub(crate) mode: u32,
-    pub(crate) xattrs: &'j [(String, Vec<u8>)],
-    pub(crate) identity: Identity,
+    pub(crate) entry: &'j Entry,
+    pub(crate) identity: &'j Identity,
 }
 
 /// What reading a file gave.
@@ -89,22 +88,23 @@ pub(crate) fn hash(root: &Root, jobs: &[Job<'_>], cancel: &AtomicBool) -> Result
 
 fn read(root: &Root, job: &Job<'_>, buffer: &mut [u8], cancel: &AtomicBool) -> Result<Hashed, ContextError> {
     let changed = || ContextError::ChangedDuringBuild {
-        path: job.path.to_owned(),
+        path: job.entry.path.to_string(),
     };
     let failed = |error| {
         if is_absent(error) {
             changed()
         } else {
-            unreadable(job.path.as_bytes(), error)
+            unreadable(job.entry.path.as_bytes(), error)
         }
     };
-    let unchanged = |stat: Stat| Identity::of(&stat) == job.identity && stat.st_mode == job.mode;
+    let unchanged = |stat: Stat| Identity::of(&stat) == *job.identity && stat.st_mode == job.entry.mode;
 
     let settled = job.identity.is_settled(now());
-    let file = match root.open_file(job.path.as_bytes()) {
+    let file = match root.open_file(job.entry.path.as_bytes()) {
         // A socket, which is sent as an empty file.
         Err(Errno::NXIO) if job.identity.size == 0 => {
-            let tarsum = Sha256::digest(Header::File { size: 0 }.bytes(job.mode, job.xattrs)).into();
+            let tarsum =
+                Sha256::digest(Header::File { size: 0 }.bytes(job.entry.mode, &job.entry.xattrs)).into();
             return Ok(Hashed {
                 hashes: Hashes {
                     sha256: Sha256::digest([]).into(),
@@ -120,7 +120,7 @@ fn read(root: &Root, job: &Job<'_>, buffer: &mut [u8], cancel: &AtomicBool) -> R
     }
     let size = job.identity.size;
     let mut content = Sha256::new();
-    let mut tarsum = Sha256::new_with_prefix(Header::File { size }.bytes(job.mode, job.xattrs));
+    let mut tarsum = Sha256::new_with_prefix(Header::File { size }.bytes(job.entry.mode, &job.entry.xattrs));
     let mut file = File::from(file);
     let mut length = 0;
     loop {
@@ -133,7 +133,7 @@ fn read(root: &Root, job: &Job<'_>, buffer: &mut [u8], cancel: &AtomicBool) -> R
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(source) => {
                 return Err(ContextError::Unreadable {
-                    path: job.path.to_owned(),
+                    path: job.entry.path.to_string(),
                     source,
                 });
             }

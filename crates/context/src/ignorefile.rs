@@ -1,11 +1,13 @@
 //! Reading `.dockerignore`, as BuildKit's Dockerfile frontend does.
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use crate::error::ContextError;
-use crate::gopath::clean;
-use crate::root::Root;
+use crate::follow;
+use crate::gopath::{base, clean, dir};
+use crate::root::{Root, is_absent, unreadable};
 
 /// The longest line that the engine's reader takes, without its line end.
 const LONGEST_LINE: usize = 64 * 1024 - 1;
@@ -20,36 +22,47 @@ pub struct DockerIgnore {
 }
 
 /// Finds and reads the ignore file of a build: `<dockerfile>.dockerignore` beside the Dockerfile first, then
-/// `.dockerignore` in the context folder. `dockerfile` is a path below `context`. `None` if there is neither.
+/// `.dockerignore` in the context folder. `dockerfile` is a path from `context` on, and may lead out of it. Symbolic
+/// links are followed within the folder that is searched. `None` if there is neither file.
 ///
 /// # Errors
 /// Fails if the context folder cannot be opened, or an ignore file exists but cannot be read.
 pub fn dockerignore(context: &Path, dockerfile: &str) -> Result<Option<DockerIgnore>, ContextError> {
     let root = Root::open(context)?;
-    for path in [
-        clean(&format!("{dockerfile}.dockerignore")),
-        ".dockerignore".to_owned(),
-    ] {
-        let unreadable = |source: io::Error| ContextError::Unreadable {
-            path: path.clone(),
-            source,
+    let own = clean(&format!("{dockerfile}.dockerignore"));
+    match Root::open(&context.join(dir(&own))) {
+        Ok(folder) => {
+            if let Some(patterns) = read_from(&folder, base(&own), &own)? {
+                return Ok(Some(DockerIgnore { path: own, patterns }));
+            }
+        }
+        Err(ContextError::RootMissing { .. } | ContextError::RootNotDirectory { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let path = ".dockerignore".to_owned();
+    Ok(read_from(&root, &path, &path)?.map(|patterns| DockerIgnore { path, patterns }))
+}
+
+/// The patterns of the ignore file `name` in a folder, known to the user as `path`.
+fn read_from(folder: &Root, name: &str, path: &str) -> Result<Option<Vec<String>>, ContextError> {
+    // Of the links on the way and what they lead to, only the last can be opened.
+    for place in follow::resolve(folder, &[name.to_owned()])? {
+        let file = match folder.open_file(place.as_bytes()) {
+            Ok(file) => file,
+            Err(error) if is_absent(error) => continue,
+            Err(error) => return Err(unreadable(path.as_bytes(), error)),
         };
         let mut text = Vec::new();
-        match std::fs::File::open(root.path().join(&path)).and_then(|mut file| file.read_to_end(&mut text)) {
-            Ok(_) => {
-                let patterns = read(&text).map_err(|line| ContextError::IgnoreLineTooLong {
-                    path: path.clone(),
-                    line,
-                })?;
-                return Ok(Some(DockerIgnore { path, patterns }));
-            }
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) => {}
-            Err(error) => return Err(unreadable(error)),
-        }
+        let unreadable = |source| ContextError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        File::from(file).read_to_end(&mut text).map_err(unreadable)?;
+        let too_long = |line| ContextError::IgnoreLineTooLong {
+            path: path.to_owned(),
+            line,
+        };
+        return read(&text).map(Some).map_err(too_long);
     }
     Ok(None)
 }

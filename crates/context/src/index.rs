@@ -1,7 +1,9 @@
 //! The hash index: which content a file had when its timestamps were these, so that it need not be read again.
 //!
 //! A SQLite file that may be lost at any time: whatever is wrong with it costs reading, never a build. The rule that
-//! keeps it truthful is git's for racy timestamps: see [`Identity::is_settled`].
+//! keeps it truthful is git's for racy timestamps: see [`Identity::is_settled`]. As with git, a program that writes
+//! through a memory mapping can change a file for some time without changing its timestamps, and a clock set back can
+//! make a timestamp come twice.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
@@ -107,7 +109,10 @@ impl HashIndex {
     }
 
     /// The recorded hashes of each identity, `None` where it is unknown.
-    pub(crate) fn look_up(&self, identities: &[Identity]) -> Vec<Option<Hashes>> {
+    pub(crate) fn look_up<'i>(
+        &self,
+        identities: impl ExactSizeIterator<Item = &'i Identity>,
+    ) -> Vec<Option<Hashes>> {
         let mut found = vec![None; identities.len()];
         self.guarded(|connection| {
             let today = today();
@@ -118,7 +123,7 @@ impl HashIndex {
                     "SELECT size, mtime, mtime_ns, ctime, ctime_ns, sha256, tarsum, seal, used FROM file
                      WHERE device = ?1 AND inode = ?2",
                 )?;
-                for (identity, found) in identities.iter().zip(&mut found) {
+                for (identity, found) in identities.zip(&mut found) {
                     let row = query.query_row(identity.key(), |row| {
                         let stored = Identity {
                             size: row.get::<_, i64>(0)?.cast_unsigned(),
@@ -168,8 +173,9 @@ impl HashIndex {
     }
 
     /// Records files that were settled when they were read. Nothing is written if another process holds the index.
-    pub(crate) fn record(&self, files: &[(Identity, Hashes)]) {
-        if files.is_empty() {
+    pub(crate) fn record<'i>(&self, files: impl Iterator<Item = (&'i Identity, &'i Hashes)>) {
+        let mut files = files.peekable();
+        if files.peek().is_none() {
             return;
         }
         self.guarded(|connection| {
@@ -223,7 +229,6 @@ impl HashIndex {
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "normal")?;
     let version = |connection: &Connection| {
         connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
@@ -252,9 +257,9 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Removes the index file and what SQLite keeps beside it.
+/// Removes the index file and the journal that SQLite may have left beside it.
 fn remove(path: &Path) -> Result<(), IndexError> {
-    for suffix in ["", "-wal", "-shm", "-journal"] {
+    for suffix in ["", "-journal"] {
         let mut file = path.as_os_str().to_owned();
         file.push(suffix);
         match std::fs::remove_file(&file) {
@@ -307,4 +312,55 @@ fn today() -> i64 {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |elapsed| elapsed.as_secs());
     (seconds / 86_400).cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn identity(mtime: (i64, u32), ctime: (i64, u32)) -> Identity {
+        Identity {
+            device: 1,
+            inode: 2,
+            size: 3,
+            mtime,
+            ctime,
+        }
+    }
+
+    proptest! {
+        /// Whatever is written at or after the read gets a timestamp of at least the clock at the read, rounded down to
+        /// the clock's or the file system's granularity. Such a timestamp must differ from a recorded one.
+        #[test]
+        fn no_later_change_can_have_a_recorded_timestamp(
+            now in 10_000_000_000_i128..4_000_000_000_000_000_000,
+            before in 0_i128..5_000_000_000,
+            later in 0_i128..5_000_000_000,
+            granularity in prop::sample::select(vec![1_i128, 1_000_000, 4_000_000, 10_000_000, 1_000_000_000, 2_000_000_000]),
+        ) {
+            let stamp = |nanoseconds: i128| {
+                let nanoseconds = nanoseconds / granularity * granularity;
+                ((nanoseconds / 1_000_000_000) as i64, (nanoseconds % 1_000_000_000) as u32)
+            };
+            let old = identity(stamp(now - before), stamp(now - before));
+            let new = identity(stamp(now + later), stamp(now + later));
+            if old.is_settled(now) {
+                prop_assert_ne!(old, new);
+            }
+        }
+    }
+
+    #[test]
+    fn both_timestamps_must_be_older_than_the_margin() {
+        let now = 100_000_000_000;
+        let settled = |mtime, ctime| identity(mtime, ctime).is_settled(now);
+        assert!(settled((99, 979_999_999), (99, 979_999_999)));
+        assert!(!settled((99, 980_000_000), (99, 1)));
+        assert!(!settled((99, 1), (99, 980_000_000)));
+        assert!(!settled((98, 0), (98, 0)));
+        assert!(settled((97, 0), (97, 0)));
+        assert!(!settled((200, 1), (50, 1)));
+    }
 }

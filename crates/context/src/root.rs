@@ -221,3 +221,43 @@ pub(crate) fn unreadable(path: &[u8], error: Errno) -> ContextError {
 pub(crate) fn is_absent(error: Errno) -> bool {
     matches!(error, Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Where the one call is not to be had, opening part by part must give the same answers.
+    #[test]
+    fn opening_by_parts_is_as_strict_as_the_one_call() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        fs::create_dir_all(at("context/a/b")).unwrap();
+        fs::write(at("context/a/b/file"), "inside").unwrap();
+        fs::write(at("outside"), "outside").unwrap();
+        symlink("a", at("context/link")).unwrap();
+        symlink("/etc/passwd", at("context/escape")).unwrap();
+        symlink("b/file", at("context/a/last")).unwrap();
+        let root = Root::open(&at("context")).unwrap();
+        for path in [
+            "a/b/file",
+            "a/b",
+            ".",
+            "link/b/file",
+            "a/last",
+            "escape",
+            "../outside",
+            "a/../../outside",
+            "none",
+            "a/b/file/x",
+        ] {
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            let one_call = root.open_below(path.as_bytes(), flags).is_ok();
+            let by_parts = root.open_by_parts(path.as_bytes(), flags).is_ok();
+            assert_eq!(one_call, by_parts, "{path}");
+            assert_eq!(one_call, matches!(path, "a/b/file" | "a/b" | "."), "{path}");
+        }
+    }
+}

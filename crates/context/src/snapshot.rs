@@ -161,10 +161,8 @@ fn fill(
 ) -> Result<Counters, ContextError> {
     let mut counters = Counters::default();
     let mut unread: Vec<&File> = Vec::new();
-    let known = match index {
-        Some(index) => index.look_up(&files.iter().map(|file| file.identity).collect::<Vec<_>>()),
-        None => Vec::new(),
-    };
+    let identities = || files.iter().map(|file| &file.identity);
+    let known = index.map_or_else(Vec::new, |index| index.look_up(identities()));
     for (number, file) in files.iter().enumerate() {
         match known.get(number).copied().flatten().filter(|_| file.local) {
             Some(hashes) => {
@@ -175,29 +173,26 @@ fn fill(
         }
     }
 
-    let job = |file: &&File| {
-        let entry = &entries[file.entry];
-        Job {
-            path: &entry.path,
-            mode: entry.mode,
-            xattrs: &entry.xattrs,
-            identity: file.identity,
-        }
-    };
-    let jobs: Vec<Job<'_>> = unread.iter().map(job).collect();
+    let jobs: Vec<Job<'_>> = unread
+        .iter()
+        .map(|file| Job {
+            entry: &entries[file.entry],
+            identity: &file.identity,
+        })
+        .collect();
     let hashed = hashing::hash(root, &jobs, cancel)?;
     drop(jobs);
-    let mut settled = Vec::new();
-    for (file, hashed) in unread.iter().zip(hashed) {
+    for (file, hashed) in unread.iter().zip(&hashed) {
         counters.files_read += 1;
         counters.bytes_read += file.identity.size;
         entries[file.entry].set_hashes(hashed.hashes);
-        if hashed.settled && file.local {
-            settled.push((file.identity, hashed.hashes));
-        }
     }
     if let Some(index) = index {
-        index.record(&settled);
+        let read = unread
+            .iter()
+            .zip(&hashed)
+            .filter(|(file, hashed)| hashed.settled && file.local);
+        index.record(read.map(|(file, hashed)| (&file.identity, &hashed.hashes)));
     }
     Ok(counters)
 }

@@ -235,7 +235,7 @@ enum Failure {
 }
 
 /// `statfs` magic numbers of file systems whose timestamps are not made by this machine's kernel clock.
-const REMOTE: [u32; 12] = [
+const REMOTE: [u32; 16] = [
     0x6969,      // NFS
     0x517b,      // SMB
     0xfe53_4d42, // SMB2
@@ -248,6 +248,10 @@ const REMOTE: [u32; 12] = [
     0x7375_7245, // Coda
     0x0bd0_0bd0, // Lustre
     0x786f_4256, // VirtualBox shared folder
+    0xbacb_acbc, // VMware shared folder
+    0x7c7c_6673, // Parallels shared folder
+    0x0116_1970, // GFS2
+    0x7461_636f, // OCFS2
 ];
 
 /// A path for the pattern matcher, which counts every byte outside of UTF-8 as one U+FFFD.

@@ -4,6 +4,9 @@
 //! `docker buildx build --cache-to type=local,mode=max`; each value was computed here, and its cache key
 //! (SHA-256 of `<digest>@-1`) found among the records of the exported cache.
 
+// Clippy takes helpers of tests for production code.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,8 @@
 //! Every error of a snapshot, and that what is excluded never causes one.
 
+// Clippy takes helpers of tests for production code.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::ffi::OsStr;
@@ -15,7 +18,7 @@ use support::{paths, selector, take, tree};
 use unstale_context::{ContextError, Selector, dockerignore, snapshot};
 
 fn failure(root: &Path, selector: &Selector) -> ContextError {
-    take(root, selector).err().expect("the snapshot fails")
+    take(root, selector).expect_err("the snapshot fails")
 }
 
 #[test]
@@ -223,6 +226,18 @@ fn an_ignore_file_is_found_beside_the_dockerfile_first() {
         dockerignore(&tree.path().join("docker"), "Dockerfile").unwrap(),
         None
     );
+    assert_eq!(
+        dockerignore(&tree.path().join("d"), "../docker/app.Dockerfile")
+            .unwrap()
+            .unwrap()
+            .patterns
+            .len(),
+        2
+    );
+    symlink("/d/.dockerignore", tree.path().join("docker/linked.dockerignore")).unwrap();
+    symlink("../.dockerignore", tree.path().join("linked.dockerignore")).unwrap();
+    assert_eq!(dockerignore(&tree.path().join("docker"), "linked").unwrap(), None);
+    assert_eq!(read("linked").patterns, ["general"]);
     fs::create_dir(tree.path().join("docker/.dockerignore")).unwrap();
     let error = dockerignore(&tree.path().join("docker"), "Dockerfile").unwrap_err();
     assert!(matches!(error, ContextError::Unreadable { .. }), "{error}");

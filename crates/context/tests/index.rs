@@ -1,5 +1,8 @@
 //! The hash index: an unchanged file is not read again, a changed one always is, and no damage stops a build.
 
+// Clippy takes helpers of tests for production code.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::fs;

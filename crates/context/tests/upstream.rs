@@ -4,6 +4,9 @@
 //! `produced_by`: patternmatcher, fsutil's filtered walk with its hard-link reset, and BuildKit's contenthash fed as
 //! a session feeds it. `null` and `error` stand for an error upstream.
 
+// Clippy takes helpers of tests for production code.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,7 @@
 //! Trees on disk for the tests of this crate.
 
-#![allow(dead_code)]
+// Clippy takes helpers of tests for production code; not every test file uses every helper.
+#![allow(clippy::unwrap_used, dead_code)]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
