@@ -57,9 +57,9 @@ impl VertexState {
 pub struct Progress {
     /// The step.
     pub vertex: Digest,
-    /// The part's identifier within the step, such as a layer's digest.
+    /// What is counted, such as `transferring context:` or a layer's digest; unique within the step.
     pub id: String,
-    /// What is counted, such as `transferring context:`.
+    /// What is done, such as `transferring`.
     pub name: String,
     /// How far it is, most often in bytes.
     pub current: i64,
@@ -97,10 +97,30 @@ pub struct Warning {
     pub line: Option<u32>,
 }
 
-/// The events of one status message, in the order of the message's lists.
+/// The events of one status message. The daemon lists states, progress and output apart; here, what a step did in
+/// the message comes before its end.
 pub(crate) fn events(response: control::StatusResponse) -> Vec<StatusEvent> {
-    let vertices = response.vertexes.into_iter().map(|vertex| {
-        StatusEvent::Vertex(VertexState {
+    let progress = response.statuses.into_iter().map(|status| Progress {
+        vertex: status.vertex,
+        id: status.id,
+        name: status.name,
+        current: status.current,
+        total: status.total,
+        completed: status.completed.and_then(time),
+    });
+    let logs = response.logs.into_iter().map(|log| Log {
+        vertex: log.vertex,
+        timestamp: log.timestamp.and_then(time),
+        stderr: log.stream == 2,
+        data: log.msg,
+    });
+    let mut activity: Vec<(Digest, StatusEvent)> = progress
+        .map(|progress| (progress.vertex.clone(), StatusEvent::Progress(progress)))
+        .chain(logs.map(|log| (log.vertex.clone(), StatusEvent::Log(log))))
+        .collect();
+    let mut events = Vec::new();
+    for vertex in response.vertexes {
+        let state = VertexState {
             digest: vertex.digest,
             inputs: vertex.inputs,
             name: vertex.name,
@@ -108,28 +128,24 @@ pub(crate) fn events(response: control::StatusResponse) -> Vec<StatusEvent> {
             started: vertex.started.and_then(time),
             completed: vertex.completed.and_then(time),
             error: Some(vertex.error).filter(|error| !error.is_empty()),
-        })
-    });
-    let progress = response.statuses.into_iter().map(|status| {
-        StatusEvent::Progress(Progress {
-            vertex: status.vertex,
-            id: status.id,
-            name: status.name,
-            current: status.current,
-            total: status.total,
-            completed: status.completed.and_then(time),
-        })
-    });
-    let logs = response.logs.into_iter().map(|log| {
-        StatusEvent::Log(Log {
-            vertex: log.vertex,
-            timestamp: log.timestamp.and_then(time),
-            stderr: log.stream == 2,
-            data: log.msg,
-        })
-    });
+        };
+        if state.completed.is_some() && !state.cached {
+            let own = activity.extract_if(.., |(vertex, _)| *vertex == state.digest);
+            let own: Vec<_> = own.map(|(_, event)| event).collect();
+            if !own.is_empty() {
+                events.push(StatusEvent::Vertex(VertexState {
+                    completed: None,
+                    error: None,
+                    ..state.clone()
+                }));
+                events.extend(own);
+            }
+        }
+        events.push(StatusEvent::Vertex(state));
+    }
+    events.extend(activity.into_iter().map(|(_, event)| event));
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    let warnings = response.warnings.into_iter().map(|warning| {
+    events.extend(response.warnings.into_iter().map(|warning| {
         let start = warning.ranges.first().and_then(|range| range.start.as_ref());
         StatusEvent::Warning(Warning {
             vertex: warning.vertex,
@@ -138,8 +154,8 @@ pub(crate) fn events(response: control::StatusResponse) -> Vec<StatusEvent> {
             url: warning.url,
             line: start.and_then(|position| u32::try_from(position.line).ok()),
         })
-    });
-    vertices.chain(progress).chain(logs).chain(warnings).collect()
+    }));
+    events
 }
 
 /// A protobuf timestamp; `None` if it is out of range.
@@ -179,8 +195,41 @@ mod tests {
             }),
             None
         );
-        let earliest = time(Timestamp { seconds: i64::MIN, nanos: 0 });
+        let earliest = time(Timestamp {
+            seconds: i64::MIN,
+            nanos: 0,
+        });
         assert!(earliest.is_none_or(|time| time < SystemTime::UNIX_EPOCH));
+    }
+
+    #[test]
+    fn what_a_step_did_comes_before_its_end() {
+        let stamp = |seconds| Some(Timestamp { seconds, nanos: 0 });
+        let vertex = |digest: &str, completed| control::Vertex {
+            digest: digest.into(),
+            started: stamp(1),
+            completed,
+            ..Default::default()
+        };
+        let log = control::VertexLog {
+            vertex: "a".into(),
+            msg: b"text".to_vec(),
+            ..Default::default()
+        };
+        let message = control::StatusResponse {
+            vertexes: vec![vertex("a", stamp(2)), vertex("b", None)],
+            logs: vec![log],
+            ..Default::default()
+        };
+        let shown: Vec<String> = events(message)
+            .iter()
+            .map(|event| match event {
+                StatusEvent::Vertex(state) => format!("{} {}", state.digest, state.completed.is_some()),
+                StatusEvent::Log(log) => format!("{} log", log.vertex),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(shown, ["a false", "a log", "a true", "b false"]);
     }
 
     #[test]

@@ -18,6 +18,12 @@ pub fn line(text: &str) -> String {
         .collect()
 }
 
+/// A step's name in one line: as [`line`], with white space as single spaces. Continued lines of a Dockerfile come with
+/// their indentation.
+pub fn step_name(text: &str) -> String {
+    line(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Several lines: as [`line`], but line breaks and tabs stay.
 pub fn lines(text: &str) -> String {
     let clean = |line: &str| -> String { line.chars().filter(|&c| c == '\t' || !is_hostile(c)).collect() };
@@ -134,6 +140,7 @@ mod tests {
     #[test]
     fn a_terminal_gets_no_orders_from_elsewhere() {
         assert_eq!(line("a\u{1b}[31mred\u{7}\nb\u{202e}"), "a[31mred b");
+        assert_eq!(step_name("RUN a;   \\\n  b"), "RUN a; \\ b");
         assert_eq!(lines("one\u{1b}]0;title\u{7}\ntwo\r\n"), "one]0;title\ntwo");
         assert_eq!(
             log_line(b"\x1b[1;32mok\x1b[0m \x1b]8;;http://x\x07link\x1b]8;;\x07\n"),

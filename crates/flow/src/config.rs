@@ -1,6 +1,7 @@
 //! `unstale.toml`: what a project sets once for everybody who builds it.
 
 use serde::Deserialize;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The file's name. It stands in the project's folder, beside the Compose file.
@@ -96,7 +97,10 @@ impl Config {
         let path = project_dir.join(FILE_NAME);
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Config::default()),
+            // A project folder that is no folder is said where it is used.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(Config::default());
+            }
             Err(source) => return Err(ConfigError::Read { path, source }),
         };
         let config: Config = match toml::from_str(&text) {

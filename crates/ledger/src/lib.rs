@@ -29,6 +29,6 @@ pub use read::Filter;
 pub use record::{
     ArgRecord, ArgValue, BaseRecord, BuildOutcome, BuildRecord, BuildState, BuildSummary, ContextManifest,
     EngineIdentity, FileKind, FileRecord, LastService, Location, NewBuild, ServiceOutcome, ServiceRecord,
-    ServiceSummary, StepOutcome, StepRecord, StoredContext, StoredService,
+    ServiceSummary, StepKind, StepOutcome, StepRecord, StoredContext, StoredService,
 };
 pub use retention::DEFAULT_RETENTION;

@@ -193,8 +193,10 @@ fn service_summaries(connection: &Connection, build: i64) -> rusqlite::Result<Ve
     connection
         .prepare_cached(
             "SELECT service.service, outcome, image_id,
-               (SELECT count(*) FROM step WHERE step.service = service.key AND step.outcome IN ('ran', 'failed')) AS ran,
-               (SELECT count(*) FROM step WHERE step.service = service.key AND step.outcome = 'cached') AS cached
+               (SELECT count(*) FROM step WHERE step.service = service.key AND kind = 'instruction'
+                  AND step.outcome IN ('ran', 'failed')) AS ran,
+               (SELECT count(*) FROM step WHERE step.service = service.key AND kind = 'instruction'
+                  AND step.outcome = 'cached') AS cached
              FROM service WHERE build = ?1 ORDER BY key",
         )?
         .query_map([build], |row| {
@@ -299,6 +301,7 @@ fn step_row(row: &Row<'_>) -> rusqlite::Result<StepRecord> {
         number: row.get("number")?,
         name: row.get("name")?,
         instruction: row.get("instruction")?,
+        kind: row.get("kind")?,
         location,
         digest: row.get("digest")?,
         stable_digest: row.get("stable_digest")?,

@@ -101,6 +101,18 @@ words! {
 }
 
 words! {
+    /// What a step is to the person who wrote the Dockerfile.
+    StepKind {
+        /// An instruction that makes a layer: RUN, COPY, ADD, WORKDIR.
+        Instruction = "instruction",
+        /// A base image or another source from elsewhere.
+        Source = "source",
+        /// Work of the builder itself: loading the context, exporting the image.
+        Internal = "internal",
+    }
+}
+
+words! {
     /// The type of one entry of a context.
     FileKind {
         /// A regular file; `content` is the SHA-256 of its bytes in hex.
@@ -249,6 +261,8 @@ pub struct StepRecord {
     pub name: String,
     /// The instruction's text.
     pub instruction: String,
+    /// What sort of step it is.
+    pub kind: StepKind,
     /// Where the instruction stands.
     pub location: Option<Location>,
     /// The vertex digest.

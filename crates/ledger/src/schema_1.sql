@@ -65,6 +65,7 @@ CREATE TABLE step (
     number        INTEGER NOT NULL,
     name          TEXT NOT NULL,
     instruction   TEXT NOT NULL,
+    kind          TEXT NOT NULL,
     file          TEXT, -- with line and end_line, or none of the three
     line          INTEGER,
     end_line      INTEGER,

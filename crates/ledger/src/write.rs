@@ -216,9 +216,9 @@ fn insert_steps(
         let location = step.location.as_ref();
         transaction
             .prepare_cached(
-                "INSERT INTO step (service, position, number, name, instruction, file, line, end_line, digest,
+                "INSERT INTO step (service, position, number, name, instruction, kind, file, line, end_line, digest,
                    stable_digest, inputs, outcome, started_ms, completed_ms, error)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             )?
             .execute(params![
                 key,
@@ -226,6 +226,7 @@ fn insert_steps(
                 step.number,
                 secrets.scrub(&step.name),
                 secrets.scrub(&step.instruction),
+                step.kind,
                 location.map(|l| &l.file),
                 location.map(|l| l.line),
                 location.map(|l| l.end_line),

@@ -1,10 +1,14 @@
 //! The part of a Dockerfile that a daemon's error is about.
 //!
 //! BuildKit sends it as a detail of the gRPC status: `errdefs.Source` (`solver/errdefs/errdefs.proto`), which
-//! holds the whole file and the ranges of lines.
+//! holds the whole file and the ranges of lines. Its details are protobuf messages written as JSON by Go's
+//! encoder (`util/grpcerrors`), and their type's name ends in `+json`.
 
-use crate::proto::{pb, rpc};
+use crate::proto::rpc;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use prost::Message;
+use serde::Deserialize;
 
 /// Lines of a file that an error is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +23,31 @@ pub struct Excerpt {
     pub lines: Vec<(u32, String)>,
 }
 
-#[derive(Clone, PartialEq, Message)]
+#[derive(Deserialize)]
 struct Source {
-    #[prost(message, optional, tag = "1")]
-    info: Option<pb::SourceInfo>,
-    #[prost(message, repeated, tag = "2")]
-    ranges: Vec<pb::Range>,
+    info: Info,
+    #[serde(default)]
+    ranges: Vec<Range>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Info {
+    filename: String,
+    /// The file in base64.
+    data: String,
+}
+
+#[derive(Deserialize)]
+struct Range {
+    start: Option<Position>,
+    end: Option<Position>,
+}
+
+#[derive(Deserialize)]
+struct Position {
+    #[serde(default)]
+    line: i64,
 }
 
 /// Lines shown before and after the ones that an error is about.
@@ -38,17 +61,16 @@ pub(super) fn read(details: &[u8]) -> Vec<Excerpt> {
     let sources = status
         .details
         .iter()
-        .filter(|detail| detail.type_url.ends_with("errdefs.Source"));
+        .filter(|detail| detail.type_url.ends_with("errdefs.Source+json"));
     let mut excerpts: Vec<Excerpt> = sources
-        .filter_map(|detail| excerpt(Source::decode(detail.value.as_slice()).ok()?))
+        .filter_map(|detail| excerpt(serde_json::from_slice(&detail.value).ok()?))
         .collect();
     excerpts.dedup();
     excerpts
 }
 
 fn excerpt(source: Source) -> Option<Excerpt> {
-    let info = source.info?;
-    let number = |position: &Option<pb::Position>| u32::try_from(position.as_ref()?.line).ok();
+    let number = |position: &Option<Position>| u32::try_from(position.as_ref()?.line).ok();
     let line = source
         .ranges
         .iter()
@@ -61,14 +83,15 @@ fn excerpt(source: Source) -> Option<Excerpt> {
         .max()
         .unwrap_or(line)
         .max(line);
-    let text = String::from_utf8_lossy(&info.data);
+    let text = STANDARD.decode(source.info.data).ok()?;
+    let text = String::from_utf8_lossy(&text);
     let shown = line.saturating_sub(AROUND)..=end_line.saturating_add(AROUND);
     let lines = (1..)
         .zip(text.lines())
         .filter(|(number, _)| shown.contains(number));
     let lines = lines.map(|(number, text)| (number, text.to_owned())).collect();
     Some(Excerpt {
-        file: info.filename,
+        file: source.info.filename,
         line,
         end_line,
         lines,
@@ -81,21 +104,14 @@ mod tests {
     use bollard_buildkit_proto::google::protobuf::Any;
 
     fn details(type_url: &str, start: i32, end: i32) -> Vec<u8> {
-        let position = |line| Some(pb::Position { line, character: 0 });
-        let source = Source {
-            info: Some(pb::SourceInfo {
-                filename: "Dockerfile".into(),
-                data: b"FROM a\nRUN b\nRUN c\nRUN d\nRUN e\n".to_vec(),
-                ..Default::default()
-            }),
-            ranges: vec![pb::Range {
-                start: position(start),
-                end: position(end),
-            }],
-        };
+        let data = STANDARD.encode("FROM a\nRUN b\nRUN c\nRUN d\nRUN e\n");
+        let source = serde_json::json!({
+            "info": { "filename": "Dockerfile", "data": data, "definition": {}, "language": "Dockerfile" },
+            "ranges": [{ "start": { "line": start }, "end": { "line": end } }],
+        });
         let detail = Any {
             type_url: type_url.into(),
-            value: source.encode_to_vec(),
+            value: source.to_string().into_bytes(),
         };
         rpc::Status {
             details: vec![detail],
@@ -106,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_lines_around_an_error_are_read() {
-        let read = read(&details("type.googleapis.com/errdefs.Source", 4, 4));
+        let read = read(&details("github.com/moby/buildkit/errdefs.Source+json", 4, 4));
         let [excerpt] = read.as_slice() else {
             panic!("{read:?}")
         };
@@ -125,7 +141,7 @@ mod tests {
     #[test]
     fn anything_else_is_no_excerpt() {
         assert_eq!(read(b"\xff\xff"), []);
-        assert_eq!(read(&details("errdefs.Vertex", 1, 1)), []);
-        assert_eq!(read(&details("errdefs.Source", -1, -1)), []);
+        assert_eq!(read(&details("github.com/moby/buildkit/errdefs.Vertex+json", 1, 1)), []);
+        assert_eq!(read(&details("github.com/moby/buildkit/errdefs.Source+json", -1, -1)), []);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::plain::amount;
 use super::{Style, commit_line, of_service, style};
-use crate::text::{line, log_line, seconds, short_digest};
+use crate::text::{line, log_line, seconds, short_digest, step_name};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl Live {
             }
             Event::StepFound { step, name } => {
                 self.names
-                    .insert(step.clone(), line(&name_in_service(&step.service, &name)));
+                    .insert(step.clone(), step_name(&name_in_service(&step.service, &name)));
             }
             Event::StepStarted { step } => {
                 let bar = bar("  {spinner} {wide_msg} {elapsed}");

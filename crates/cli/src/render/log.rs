@@ -1,11 +1,11 @@
 //! `unstale log` for people.
 
 use super::table::{Row, rows};
-use crate::text::{line, seconds, short_digest, timestamp};
+use crate::text::{line, seconds, short_digest, step_name, timestamp};
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use unstale_ledger::{
-    ArgValue, BuildRecord, BuildState, BuildSummary, StepOutcome, StepRecord, StoredService,
+    ArgValue, BuildRecord, BuildState, BuildSummary, StepKind, StepOutcome, StepRecord, StoredService,
 };
 
 /// A table of builds.
@@ -129,7 +129,7 @@ fn service_text(service: &StoredService) -> String {
         service
             .steps
             .iter()
-            .filter(|step| step.location.is_some())
+            .filter(|step| step.kind != StepKind::Internal)
             .map(step_row)
             .collect(),
     ));
@@ -142,7 +142,7 @@ fn step_row(step: &StepRecord) -> Row {
         .zip(step.completed_ms)
         .map(|(start, end)| milliseconds(end - start));
     Row {
-        name: line(&step.name),
+        name: step_name(&step.name),
         outcome: step.outcome.as_str().to_owned(),
         duration: duration.filter(|_| matches!(step.outcome, StepOutcome::Ran | StepOutcome::Failed)),
         failed: step.outcome == StepOutcome::Failed,

@@ -1,7 +1,7 @@
 //! Progress one line after the other, in the shape of Docker's plain output.
 
 use super::{commit_line, of_service};
-use crate::text::{line, log_line, seconds};
+use crate::text::{line, log_line, seconds, step_name};
 use std::collections::HashMap;
 use std::fmt::Write;
 use unstale_flow::build::name_in_service;
@@ -40,7 +40,7 @@ impl Plain {
             }
             Event::StepFound { step, name } => {
                 self.names
-                    .insert(step.clone(), line(&name_in_service(&step.service, &name)));
+                    .insert(step.clone(), step_name(&name_in_service(&step.service, &name)));
             }
             Event::StepStarted { step } => self.head(&mut text, &step),
             Event::StepProgress {

@@ -1,7 +1,7 @@
 //! The result of a build as a table for people.
 
 use super::{Style, style_data};
-use crate::text::{line, seconds, short_digest, shorten, width};
+use crate::text::{line, seconds, short_digest, shorten, step_name, width};
 use std::fmt::Write;
 use std::time::Duration;
 use unstale_flow::build::{BuildReport, ServiceReport, Step, StepKind};
@@ -78,7 +78,7 @@ fn head(service: &ServiceReport) -> String {
 
 fn row(step: &Step) -> Row {
     Row {
-        name: line(&step.name),
+        name: step_name(&step.name),
         outcome: if step.error.is_some() {
             "failed"
         } else {

@@ -16,15 +16,29 @@ impl WatchParty {
         let project = Project::new("watchparty");
         copy(&example(), &example(), &project);
         let compose = std::fs::read_to_string(project.path().join("docker-compose.yml")).unwrap();
-        project.write("docker-compose.yml", compose.replace("watchparty-", &format!("{}-", project.name())));
-        let party = WatchParty { project, ports: [free_port(), free_port()] };
+        project.write(
+            "docker-compose.yml",
+            compose.replace("watchparty-", &format!("{}-", project.name())),
+        );
+        let party = WatchParty {
+            project,
+            ports: [free_port(), free_port()],
+        };
         // The base image carries the project's name, so that it goes with it; its layers are shared.
-        let base = party.output(party.project.command(engine, "bash").arg("scripts/make-base-image.sh").env("IMAGE", party.base()));
+        let base = party.output(
+            party
+                .project
+                .command(engine, "bash")
+                .arg("scripts/make-base-image.sh")
+                .env("IMAGE", party.base()),
+        );
         assert!(base.contains(&party.base()), "{base}");
         for service in ["backend", "frontend"] {
             let file = format!("{service}/Dockerfile");
             let text = std::fs::read_to_string(party.project.path().join(&file)).unwrap();
-            party.project.write(&file, text.replace("watchparty-base:latest", &party.base()));
+            party
+                .project
+                .write(&file, text.replace("watchparty-base:latest", &party.base()));
         }
         party
     }
@@ -40,7 +54,11 @@ impl WatchParty {
             .output()
             .unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{command:?}\n{stderr}\n{}", String::from_utf8_lossy(&output.stdout));
+        assert!(
+            output.status.success(),
+            "{command:?}\n{stderr}\n{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -68,7 +86,18 @@ impl WatchParty {
         loop {
             // curl waits for the container's port itself.
             let mut curl = Command::new("curl");
-            let output = curl.args(["-s", "--retry", "5", "--retry-all-errors", "--retry-delay", "1", &url]).output().unwrap();
+            let output = curl
+                .args([
+                    "-s",
+                    "--retry",
+                    "5",
+                    "--retry-all-errors",
+                    "--retry-delay",
+                    "1",
+                    &url,
+                ])
+                .output()
+                .unwrap();
             let answer = String::from_utf8_lossy(&output.stdout).into_owned();
             if answer.contains(text) {
                 return;
@@ -95,11 +124,19 @@ fn copy(root: &Path, folder: &Path, project: &Project) {
 }
 
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 fn ran(outcomes: &[(String, String)]) -> Vec<&str> {
-    outcomes.iter().filter(|(_, outcome)| outcome != "cached").map(|(name, _)| name.as_str()).collect()
+    outcomes
+        .iter()
+        .filter(|(_, outcome)| outcome != "cached")
+        .map(|(name, _)| name.as_str())
+        .collect()
 }
 
 #[test]
@@ -115,7 +152,12 @@ fn the_example_is_built_started_and_rebuilt_as_far_as_it_changed() {
         party.answers(party.ports[1], "/", "1.0.0");
 
         let again = party.build(engine);
-        assert_eq!(ran(&again), Vec::<&str>::new(), "{}: nothing changed, so every step is cached", engine.name);
+        assert_eq!(
+            ran(&again),
+            Vec::<&str>::new(),
+            "{}: nothing changed, so every step is cached",
+            engine.name
+        );
 
         let file = "backend/src/app.sh";
         let code = std::fs::read_to_string(party.project.path().join(file)).unwrap();
@@ -127,7 +169,12 @@ fn the_example_is_built_started_and_rebuilt_as_far_as_it_changed() {
             "backend: RUN SKIP_AWS_DURING_BUILD=0 sh bin/configure.sh > config.env",
             "backend: RUN mkdir -p /srv/www && chown app /srv/www",
         ];
-        assert_eq!(ran(&edited), expected, "{}: the COPY of the edited file and what follows it", engine.name);
+        assert_eq!(
+            ran(&edited),
+            expected,
+            "{}: the COPY of the edited file and what follows it",
+            engine.name
+        );
 
         let mut compose = party.project.command(engine, "docker");
         party.output(compose.args(["compose", "up", "-d", "--no-build"]));

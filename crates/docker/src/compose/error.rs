@@ -21,7 +21,7 @@ pub enum ComposeError {
         source: ChildError,
     },
     /// Compose refused the project. The message is its own.
-    #[error("{message}")]
+    #[error("Compose cannot resolve the project: {message}")]
     Refused {
         /// What Compose printed.
         message: String,
@@ -55,6 +55,14 @@ impl ComposeError {
                 source: ChildError::Timeout(_),
                 ..
             } => Some("a remote include may be slow; try: docker compose config".to_owned()),
+            Self::Refused { message, .. } if message.starts_with("no configuration file provided") => Some(
+                "run it in a folder with a compose.yaml, name the file with --file, or build a folder: unstale build ."
+                    .to_owned(),
+            ),
+            Self::Refused { message, .. } if message.starts_with("no such service") => {
+                Some("list the services with: docker compose config --services".to_owned())
+            }
+            Self::Refused { .. } => Some("Compose says the same on: docker compose config".to_owned()),
             _ => None,
         }
     }

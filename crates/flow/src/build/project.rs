@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use unstale_buildkit::session::{Credential, Credentials};
 use unstale_context::HashIndex;
-use unstale_docker::compose::{ProjectOptions, build_selection};
+use unstale_docker::compose::{ProjectOptions, build_selection, rules};
 use unstale_docker::{Compose, ComposeError, ConfigError as DockerConfigError, ConfigFile, Environment};
 
 /// What is to be built.
@@ -236,15 +236,15 @@ async fn gather(
     let docker_config = ConfigFile::load(environment)?;
     let host = unstale_docker::Endpoint::resolve(environment, &request.builder.engine);
     let host = host.map(|endpoint| endpoint.host.to_string()).unwrap_or_default();
-    let proxies = docker_config.proxy_build_args(&host);
+    let ambient = rules::ambient_args(environment, &docker_config, &host);
     let (builds, project) = match &request.what {
         What::Folder(options) => {
-            let build = ServiceBuild::from_folder(options, &request.overrides, environment, &proxies)?;
+            let build = ServiceBuild::from_folder(options, &request.overrides, environment, &ambient)?;
             let project = build.service.clone();
             (vec![build], project)
         }
         What::Compose { options, services } => {
-            compose_builds(environment, request, options, services, &proxies).await?
+            compose_builds(environment, request, options, services, &ambient).await?
         }
     };
     for build in &builds {
@@ -264,7 +264,7 @@ async fn compose_builds(
     request: &BuildRequest,
     options: &ProjectOptions,
     services: &[String],
-    proxies: &BTreeMap<String, String>,
+    ambient: &BTreeMap<String, String>,
 ) -> Result<(Vec<ServiceBuild>, String), BuildError> {
     let compose = Compose::find(environment).await?;
     let (project, variables) = tokio::join!(
@@ -289,7 +289,7 @@ async fn compose_builds(
         project: &project,
         compose: &compose,
         environment: &variables,
-        proxies,
+        ambient,
     };
     let builds = selected
         .iter()

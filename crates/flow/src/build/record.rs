@@ -3,7 +3,7 @@
 
 use super::project::{BuildReport, BuildRequest, open_index};
 use super::service::ServiceReport;
-use super::steps::Step;
+use super::steps::{Step, StepKind};
 use crate::builder::Builder;
 use crate::event::{Commit, Event, Outcome, ServiceOutcome};
 use std::path::{Path, PathBuf};
@@ -215,6 +215,11 @@ fn step_record(step: &Step) -> StepRecord {
         number: step.number,
         name: step.name.clone(),
         instruction: step.instruction.clone(),
+        kind: match step.kind {
+            StepKind::Instruction => unstale_ledger::StepKind::Instruction,
+            StepKind::Source => unstale_ledger::StepKind::Source,
+            StepKind::Internal => unstale_ledger::StepKind::Internal,
+        },
         location: step.location.as_ref().map(|location| Location {
             file: location.file.clone(),
             line: location.line,

@@ -194,8 +194,8 @@ pub struct ComposeInputs<'a> {
     pub compose: &'a Compose,
     /// The project's environment with `.env`.
     pub environment: &'a BTreeMap<String, String>,
-    /// Proxy settings as build arguments.
-    pub proxies: &'a BTreeMap<String, String>,
+    /// The arguments that every build gets without anybody writing them ([`rules::ambient_args`]).
+    pub ambient: &'a BTreeMap<String, String>,
 }
 
 impl ServiceBuild {
@@ -209,7 +209,7 @@ impl ServiceBuild {
             project,
             compose,
             environment,
-            proxies,
+            ambient,
         } = *inputs;
         let build = service
             .build
@@ -272,7 +272,7 @@ impl ServiceBuild {
             entitlements.push("security.insecure".to_owned());
         }
         Ok(ServiceBuild {
-            args: rules::build_args(service, &overrides.args, environment, proxies),
+            args: rules::build_args(service, &overrides.args, environment, ambient),
             labels: rules::image_labels(project, service, compose.version()),
             named_contexts: named_contexts(&build.additional_contexts, &unsupported)?,
             cache_from: build
@@ -506,7 +506,7 @@ impl ServiceBuild {
         options: &FolderOptions,
         overrides: &Overrides,
         environment: &Environment,
-        proxies: &BTreeMap<String, String>,
+        ambient: &BTreeMap<String, String>,
     ) -> Result<ServiceBuild, SpecError> {
         let unsupported = |field: &str, problem: String| SpecError::Unsupported {
             field: format!("--{field}"),
@@ -520,7 +520,7 @@ impl ServiceBuild {
             .filter(|name| !name.is_empty())
             .unwrap_or_else(|| "image".to_owned());
         let mut args = overrides.args.clone();
-        for (name, value) in proxies {
+        for (name, value) in ambient {
             args.entry(name.clone()).or_insert_with(|| Some(value.clone()));
         }
         let args = args.into_iter().filter_map(|(name, value)| {

@@ -104,7 +104,10 @@ impl Steps {
     pub fn expect(&mut self, graph: &Graph) {
         let sources = graph.vertices.iter().filter(|vertex| vertex.inputs.is_empty());
         self.sources = sources.map(|vertex| vertex.digest.clone()).collect();
-        let names = graph.vertices.iter().map(|vertex| (vertex.digest.clone(), vertex.name.clone()));
+        let names = graph
+            .vertices
+            .iter()
+            .map(|vertex| (vertex.digest.clone(), vertex.name.clone()));
         self.names = names.collect();
     }
 

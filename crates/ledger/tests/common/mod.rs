@@ -88,6 +88,7 @@ pub fn service(name: &str) -> ServiceRecord {
                 number: 1,
                 name: format!("[{name} stage-1 1/2] COPY . /app/"),
                 instruction: "COPY . /app/".to_owned(),
+                kind: StepKind::Instruction,
                 location: Some(Location {
                     file: "backend/Dockerfile".to_owned(),
                     line: 3,
@@ -105,6 +106,7 @@ pub fn service(name: &str) -> ServiceRecord {
                 number: 2,
                 name: format!("[{name} stage-1 2/2] RUN make"),
                 instruction: "RUN make".to_owned(),
+                kind: StepKind::Instruction,
                 location: None,
                 digest: "sha256:ee".to_owned(),
                 stable_digest: "sha256:ff".to_owned(),

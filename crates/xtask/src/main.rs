@@ -1,0 +1,39 @@
+//! `cargo xtask`: campaigns and measurements against real engines that are too long for the test suite, and the
+//! reports of them that are kept in `docs/benchmarks`.
+//!
+//! Each command states what must hold and fails when it does not; what peers do is recorded beside it.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for the terminal"
+)]
+
+mod report;
+mod run;
+mod trees;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Campaigns and measurements against the engines that `testkit up` started.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", disable_help_subcommand = true)]
+enum Task {
+    /// Same tree, same image: random contexts built by us and by buildx, compared path by path
+    Trees(trees::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Task::parse() {
+        Task::Trees(arguments) => trees::campaign(&arguments),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
