@@ -5,7 +5,6 @@ use crate::proto::control::control_client::ControlClient;
 use crate::proto::control::{BuildHistoryRequest, DiskUsageRequest, InfoRequest};
 use crate::proto::frontend::llb_bridge_client::LlbBridgeClient;
 use crate::status::time;
-use crate::transport::Transport;
 use crate::{Error, MAX_MESSAGE};
 use std::time::{Duration, SystemTime};
 use tokio_stream::StreamExt;
@@ -69,15 +68,15 @@ pub struct HistoryRecord {
 }
 
 impl Client {
-    /// Connects.
-    pub async fn connect(transport: &Transport) -> Result<Client, Error> {
-        let channel = transport.channel().await?;
-        Ok(Client {
+    /// A client on a channel of [`Transport::probe`](crate::Transport::probe) or
+    /// [`Transport::channel`](crate::Transport::channel).
+    pub fn new(channel: Channel) -> Client {
+        Client {
             control: ControlClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE),
             bridge: LlbBridgeClient::new(channel)
                 .max_decoding_message_size(MAX_MESSAGE)
                 .max_encoding_message_size(MAX_MESSAGE),
-        })
+        }
     }
 
     /// The daemon's BuildKit version, such as `v0.25.0`; `None` if it does not say (before 0.11).

@@ -5,7 +5,7 @@
 //! `/session`; later engines and a stand-alone buildkitd speak gRPC on the socket itself, and carry the
 //! session inside the `Control.Session` call.
 
-use crate::proto::control::{BytesMessage, InfoRequest, ListWorkersRequest, control_client::ControlClient};
+use crate::proto::control::{BytesMessage, InfoRequest, control_client::ControlClient};
 use crate::{Error, MAX_MESSAGE};
 use futures_util::future::BoxFuture;
 use hyper_util::rt::TokioIo;
@@ -55,21 +55,22 @@ impl Transport {
         Transport { connector, wire }
     }
 
-    /// Finds out how the endpoint speaks gRPC, trying `first` before the other way.
-    pub async fn probe(connector: Arc<dyn Connect>, first: Wire) -> Result<Transport, Error> {
+    /// Finds out how the endpoint speaks gRPC, trying `first` before the other way. The channel on which the daemon has
+    /// answered comes along: a connection can be as dear as an ssh login.
+    pub async fn probe(connector: Arc<dyn Connect>, first: Wire) -> Result<(Transport, Channel), Error> {
         let second = match first {
             Wire::Upgraded => Wire::Direct,
             Wire::Direct => Wire::Upgraded,
         };
         let preferred = Transport::new(connector.clone(), first);
         let failure = match preferred.answers().await {
-            Ok(()) => return Ok(preferred),
+            Ok(channel) => return Ok((preferred, channel)),
             Err(error @ Error::Connect(_)) => return Err(error),
             Err(error) => error,
         };
         let other = Transport::new(connector, second);
         match other.answers().await {
-            Ok(()) => Ok(other),
+            Ok(channel) => Ok((other, channel)),
             // The first failure is the one that says what the endpoint should have been able to do.
             Err(_) => Err(failure),
         }
@@ -80,8 +81,9 @@ impl Transport {
         self.wire
     }
 
-    async fn answers(&self) -> Result<(), Error> {
-        let mut control = ControlClient::new(self.channel().await?);
+    async fn answers(&self) -> Result<Channel, Error> {
+        let channel = self.channel().await?;
+        let mut control = ControlClient::new(channel.clone());
         let info = tokio::time::timeout(HANDSHAKE, control.info(InfoRequest {}))
             .await
             .map_err(|_| Error::Timeout {
@@ -89,26 +91,9 @@ impl Transport {
                 seconds: HANDSHAKE.as_secs(),
             })?;
         match info {
-            Ok(_) => Ok(()),
-            // BuildKit before 0.11 has no Info; any daemon has ListWorkers.
-            Err(status) if status.code() == tonic::Code::Unimplemented => {
-                let workers = control.list_workers(ListWorkersRequest::default());
-                tokio::time::timeout(HANDSHAKE, workers)
-                    .await
-                    .map_err(|_| Error::Timeout {
-                        call: "Control.ListWorkers",
-                        seconds: HANDSHAKE.as_secs(),
-                    })?
-                    .map(drop)
-                    .or_else(|status| match status.code() {
-                        // The engine's embedded BuildKit answers the call without workers of its own.
-                        tonic::Code::Unimplemented => Ok(()),
-                        _ => Err(Error::Daemon {
-                            call: "Control.ListWorkers",
-                            status,
-                        }),
-                    })
-            }
+            Ok(_) => Ok(channel),
+            // BuildKit before 0.11 has no such call, and says so as only a gRPC server does.
+            Err(status) if status.code() == tonic::Code::Unimplemented => Ok(channel),
             Err(status) => Err(Error::Daemon {
                 call: "Control.Info",
                 status,

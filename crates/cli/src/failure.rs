@@ -4,8 +4,11 @@ use crate::{exit, text};
 use std::error::Error;
 use std::process::ExitCode;
 use unstale_buildkit::error::Excerpt;
-use unstale_flow::build::{BuildError, ServiceError};
+use unstale_flow::build::{BuildError, ServiceError, ServiceReport, Step};
 use unstale_ledger::LedgerError;
+
+/// How many of the last lines of a failed step are shown.
+const OUTPUT: usize = 20;
 
 /// An error in the form in which it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,23 +86,30 @@ impl From<LedgerError> for Failure {
     }
 }
 
-/// What is shown of a service that was not built: the message, the place in the Dockerfile, a hint.
-pub fn service(service: &str, error: &ServiceError) -> Failure {
-    let mut message = format!("{}: {}", text::line(service), chain(error));
+/// What is shown of a service that was not built: the message, what the failed step wrote last (unless the user saw
+/// that just now), the place in the Dockerfile, a hint.
+pub fn service(report: &ServiceReport, error: &ServiceError, with_output: bool) -> Failure {
+    let service = text::line(&report.build.service);
+    let mut message = format!("{service}: {}", chain(error));
     let mut hint = None;
     match error {
         ServiceError::BuildKit(error) if error.is_disconnect() => {
             message = format!(
-                "{}: the connection to the builder was lost during the build: {}",
-                text::line(service),
+                "{service}: the connection to the builder was lost during the build: {}",
                 chain(error)
             );
             hint = Some("check that the engine still runs (docker info) and what its log says".to_owned());
         }
         ServiceError::BuildKit(error) => {
+            if with_output {
+                for step in &report.steps {
+                    message.push_str(&output_text(step));
+                }
+            }
             for excerpt in error.excerpts() {
                 message.push_str(&excerpt_text(&excerpt));
             }
+            hint = builder_hint(&error.to_string());
         }
         ServiceError::Session(unstale_buildkit::session::Failure::Context { source, .. }) => {
             hint = source.hint()
@@ -115,6 +125,41 @@ pub fn service(service: &str, error: &ServiceError) -> Failure {
         hint,
         code: exit::BUILD_FAILED,
     }
+}
+
+/// What helps with the commonest refusals of a builder. It has no codes for them, only words.
+fn builder_hint(message: &str) -> Option<String> {
+    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    let is_missing = says(&["not found", "no such file or directory"]);
+    let hint = if says(&["failed to calculate checksum", "failed to compute cache key", "failed to walk"]) && is_missing {
+        "check that the path is in the build context, and that .dockerignore does not exclude it"
+    } else if says(&[
+        "failed to resolve source metadata",
+        "failed to do request",
+        "failed to load cache key",
+        "pull access denied",
+    ]) {
+        "check the image's name, and that the engine can reach and may read its registry"
+    } else if says(&["unknown instruction", "dockerfile parse error", "Dockerfile parse error"]) {
+        "correct the line; a step that spans lines ends each of them but the last with a backslash"
+    } else {
+        return None;
+    };
+    Some(hint.to_owned())
+}
+
+/// The last lines that a failed step wrote, as Docker shows them.
+fn output_text(step: &Step) -> String {
+    let lines: Vec<_> = step.tail.split(|&byte| byte == b'\n').map(text::log_line).collect();
+    let shown = lines.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
+    if step.is_stopped() || shown == 0 {
+        return String::new();
+    }
+    let mut text = format!("\n > {}:", text::line(&step.name));
+    for line in &lines[shown.saturating_sub(OUTPUT)..shown] {
+        text.push_str(&format!("\n   {line}"));
+    }
+    text
 }
 
 /// The lines of a Dockerfile that an error is about, marked as Docker marks them.

@@ -124,10 +124,9 @@ impl Builder {
             address: place.clone(),
             source,
         };
-        let transport = Transport::probe(Arc::new(Dialer(endpoint)), first)
-            .await
-            .map_err(no_buildkit)?;
-        let client = Client::connect(&transport).await.map_err(no_buildkit)?;
+        let probed = Transport::probe(Arc::new(Dialer(endpoint)), first).await;
+        let (transport, channel) = probed.map_err(no_buildkit)?;
+        let client = Client::new(channel);
         let buildkit_version = client.version().await.map_err(no_buildkit)?;
         Ok(Builder {
             engine,

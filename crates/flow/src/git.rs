@@ -147,6 +147,9 @@ impl Repository {
 
     fn is_input(&self, change: &Change, inputs: &impl Inputs) -> bool {
         let path = self.root.join(&change.path);
+        if covers_root(&path, inputs) {
+            return true;
+        }
         if change.is_folder {
             holds_input(&path, inputs)
         } else {
@@ -172,12 +175,9 @@ impl Repository {
             "--diff-merges=dense-combined",
         ]);
         command.args([self.head.as_str(), "--"]);
-        for path in pathspecs {
-            let path = if path.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                path
-            };
+        // The root itself is every path, for which git wants no pathspec.
+        let everything = pathspecs.iter().any(|path| path.as_os_str().is_empty());
+        for path in pathspecs.iter().filter(|_| !everything) {
             let mut pathspec = std::ffi::OsString::from(":(top,literal)");
             pathspec.push(path);
             command.arg(pathspec);
@@ -194,8 +194,11 @@ impl Repository {
                 let text = text.strip_prefix(b"\n").unwrap_or(text);
                 if let Some(hash) = text.strip_prefix(&[1]) {
                     commit = Some(String::from_utf8_lossy(hash).trim().to_owned());
-                } else if !text.is_empty() && inputs.selects(&self.root.join(bytes_to_path(text))) {
-                    return Ok(commit);
+                } else if !text.is_empty() {
+                    let path = self.root.join(bytes_to_path(text));
+                    if inputs.selects(&path) || covers_root(&path, inputs) {
+                        return Ok(commit);
+                    }
                 }
                 token.clear();
             }
@@ -212,6 +215,12 @@ impl Repository {
         let found = tokio::time::timeout(BOUND, search).await;
         found.map_err(|_| GitError::Timeout { command: COMMAND })?
     }
+}
+
+/// Whether a whole set of inputs lies at or below a path: git names a submodule, and a folder of which nothing is
+/// tracked, as one entry.
+fn covers_root(path: &Path, inputs: &impl Inputs) -> bool {
+    inputs.roots().iter().any(|root| root.starts_with(path))
 }
 
 /// Whether a folder that git does not track holds an input. Stops at the first one.

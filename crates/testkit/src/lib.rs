@@ -8,6 +8,7 @@
 
 mod engine;
 mod error;
+pub mod false_hits;
 mod home;
 mod http;
 mod lock;

@@ -127,9 +127,27 @@ fn decompress<'a>(mut layer: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
 
 fn apply(tree: &mut BTreeMap<PathBuf, Node>, layer: impl Read) -> io::Result<()> {
     let mut added: BTreeMap<PathBuf, Node> = BTreeMap::new();
-    for entry in Archive::new(layer).entries()? {
+    let mut pax = Pax::default();
+    for entry in Archive::new(layer).entries()?.raw(true) {
         let mut entry = entry?;
-        let path = normal(&entry.path()?);
+        match entry.header().entry_type() {
+            EntryType::XHeader => {
+                pax = Pax::read(&mut entry)?;
+                continue;
+            }
+            EntryType::XGlobalHeader => continue,
+            EntryType::GNULongName | EntryType::GNULongLink => {
+                return Err(io::Error::other(
+                    "a layer is in GNU's format, which engines do not write",
+                ));
+            }
+            _ => {}
+        }
+        let pax = std::mem::take(&mut pax);
+        let path = match pax.get("path") {
+            Some(path) => normal(Path::new(OsStr::from_bytes(path))),
+            None => normal(&entry.path()?),
+        };
         let (folder, name) = (
             path.parent().unwrap_or(Path::new("")),
             path.file_name().unwrap_or_default(),
@@ -140,7 +158,7 @@ fn apply(tree: &mut BTreeMap<PathBuf, Node>, layer: impl Read) -> io::Result<()>
             let hidden = folder.join(OsStr::from_bytes(hidden));
             tree.retain(|path, _| !path.starts_with(&hidden));
         } else if entry.header().entry_type() == EntryType::Link {
-            let target = normal(&entry.link_name()?.unwrap_or_default());
+            let target = normal(&link(&entry, &pax)?);
             let found = added.get(&target).or_else(|| tree.get(&target)).cloned();
             let found = found
                 .ok_or_else(|| io::Error::other(format!("hard link to nothing: {}", target.display())))?;
@@ -151,8 +169,8 @@ fn apply(tree: &mut BTreeMap<PathBuf, Node>, layer: impl Read) -> io::Result<()>
                     ..found
                 },
             );
-        } else if !name.is_empty() && entry.header().entry_type() != EntryType::XGlobalHeader {
-            let node = node(&mut entry)?;
+        } else if !name.is_empty() {
+            let node = node(&mut entry, &pax)?;
             added.insert(path, node);
         }
     }
@@ -165,18 +183,58 @@ fn apply(tree: &mut BTreeMap<PathBuf, Node>, layer: impl Read) -> io::Result<()>
     Ok(())
 }
 
-fn node<R: Read>(entry: &mut Entry<'_, R>) -> io::Result<Node> {
-    let mut xattrs = BTreeMap::new();
-    for record in entry.pax_extensions()?.into_iter().flatten() {
-        let record = record?;
-        if let Some(name) = record
-            .key()
-            .ok()
-            .and_then(|key| key.strip_prefix("SCHILY.xattr."))
-        {
-            xattrs.insert(name.to_owned(), record.value_bytes().to_vec());
+/// The records of a PAX header. The tar crate takes a line end within a value for the record's end, so that a name
+/// with a line end, or a binary attribute, would not be read.
+#[derive(Debug, Default)]
+struct Pax(BTreeMap<String, Vec<u8>>);
+
+impl Pax {
+    fn read(header: &mut impl Read) -> io::Result<Self> {
+        let mut data = Vec::new();
+        header.read_to_end(&mut data)?;
+        let (mut records, mut rest) = (BTreeMap::new(), data.as_slice());
+        while !rest.is_empty() {
+            // `<length of the record> <key>=<value>\n`
+            let record = || -> Option<(usize, String, Vec<u8>)> {
+                let space = rest.iter().position(|byte| *byte == b' ')?;
+                let length: usize = std::str::from_utf8(&rest[..space]).ok()?.parse().ok()?;
+                let record = rest.get(space + 1..length)?.strip_suffix(b"\n")?;
+                let equals = record.iter().position(|byte| *byte == b'=')?;
+                let key = String::from_utf8_lossy(&record[..equals]).into_owned();
+                Some((length, key, record[equals + 1..].to_vec()))
+            };
+            let (length, key, value) =
+                record().ok_or_else(|| io::Error::other("a layer has a malformed PAX header"))?;
+            records.insert(key, value);
+            rest = &rest[length..];
         }
+        Ok(Self(records))
     }
+
+    fn get(&self, key: &str) -> Option<&[u8]> {
+        self.0.get(key).map(Vec::as_slice)
+    }
+
+    /// A number that the header may have no room for.
+    fn number(&self, key: &str, header: u64) -> u64 {
+        let text = self.get(key).and_then(|value| std::str::from_utf8(value).ok());
+        text.and_then(|text| text.parse().ok()).unwrap_or(header)
+    }
+}
+
+fn link<R: Read>(entry: &Entry<'_, R>, pax: &Pax) -> io::Result<PathBuf> {
+    Ok(match pax.get("linkpath") {
+        Some(target) => PathBuf::from(OsStr::from_bytes(target)),
+        None => entry.link_name()?.unwrap_or_default().into_owned(),
+    })
+}
+
+fn node<R: Read>(entry: &mut Entry<'_, R>, pax: &Pax) -> io::Result<Node> {
+    let attribute = |(key, value): (&String, &Vec<u8>)| {
+        let name = key.strip_prefix("SCHILY.xattr.")?;
+        Some((name.to_owned(), value.clone()))
+    };
+    let xattrs = pax.0.iter().filter_map(attribute).collect();
     let header = entry.header();
     let kind = match header.entry_type() {
         EntryType::Directory => Kind::Directory,
@@ -194,11 +252,12 @@ fn node<R: Read>(entry: &mut Entry<'_, R>) -> io::Result<Node> {
         )))
     };
     let link = match kind {
-        Kind::Symlink => entry.link_name()?.map(|target| target.into_owned()),
+        Kind::Symlink => Some(link(entry, pax)?),
         Kind::Device => Some(device()?),
         _ => None,
     };
-    let (mode, uid, gid) = (header.mode()? & 0o7777, header.uid()?, header.gid()?);
+    let mode = header.mode()? & 0o7777;
+    let (uid, gid) = (pax.number("uid", header.uid()?), pax.number("gid", header.gid()?));
     let mut hash = Sha256::new();
     let sha256 = match kind {
         Kind::File => Some(io::copy(entry, &mut hash).map(|_| hex::encode(hash.finalize()))?),
@@ -226,4 +285,17 @@ fn normal(path: &Path) -> PathBuf {
         }
     }
     normal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pax_value_may_hold_a_line_end() {
+        let pax = Pax::read(&mut &b"14 path=a\nb/c\n23 SCHILY.xattr.u=x\n=\n\n"[..]).expect("well-formed");
+        assert_eq!(pax.get("path"), Some(b"a\nb/c".as_slice()));
+        assert_eq!(pax.get("SCHILY.xattr.u"), Some(b"x\n=\n".as_slice()));
+        assert!(Pax::read(&mut &b"13 path=a\nb/c\n"[..]).is_err());
+    }
 }

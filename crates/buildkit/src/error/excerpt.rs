@@ -141,7 +141,13 @@ mod tests {
     #[test]
     fn anything_else_is_no_excerpt() {
         assert_eq!(read(b"\xff\xff"), []);
-        assert_eq!(read(&details("github.com/moby/buildkit/errdefs.Vertex+json", 1, 1)), []);
-        assert_eq!(read(&details("github.com/moby/buildkit/errdefs.Source+json", -1, -1)), []);
+        assert_eq!(
+            read(&details("github.com/moby/buildkit/errdefs.Vertex+json", 1, 1)),
+            []
+        );
+        assert_eq!(
+            read(&details("github.com/moby/buildkit/errdefs.Source+json", -1, -1)),
+            []
+        );
     }
 }

@@ -232,26 +232,10 @@ impl Drop for StopOnDrop {
 
 /// Announces every entry, then the end of the list.
 async fn announce(snapshot: Arc<Snapshot>, packets: Packets) -> Result<(), SendError> {
-    let mut linked = HashMap::new();
-    for entry in snapshot.entries() {
-        if let Kind::HardLink { to } = &entry.kind {
-            linked.insert(to.clone(), None);
-        }
-    }
-    for entry in snapshot.entries() {
-        let mut salt = salt(entry);
-        match &entry.kind {
-            // A hard link changes when the file that it stands for does.
-            Kind::HardLink { to } => salt = linked.get(to).copied().flatten().or(salt),
-            _ => {
-                if let Some(slot) = linked.get_mut(&entry.path) {
-                    *slot = salt;
-                }
-            }
-        }
+    for stat in stats(snapshot.entries()) {
         let packet = Packet {
             r#type: PacketType::PacketStat.into(),
-            stat: Some(stat(entry, salt)),
+            stat: Some(stat),
             ..Packet::default()
         };
         packets
@@ -394,10 +378,40 @@ fn salt(entry: &Entry) -> Option<i64> {
     Some((word % 1_000_000_000) as i64)
 }
 
-/// The STAT of an entry as fsutil's sender writes it: owned by root, with Go's mode bits.
-fn stat(entry: &Entry, salt: Option<i64>) -> Stat {
+/// The STATs of entries in their order.
+///
+/// A hard link has size and time of the file that it stands for: the daemon takes it for changed if they are not
+/// those of what it holds, and then links it anew over itself, which leaves a file named `.tmp.…` in the context.
+fn stats(entries: &[Entry]) -> impl Iterator<Item = Stat> {
+    let mut firsts: HashMap<&str, (i64, i64)> = HashMap::new();
+    for entry in entries {
+        if let Kind::HardLink { to } = &entry.kind {
+            firsts.insert(to, (0, 0));
+        }
+    }
+    entries.iter().map(move |entry| {
+        let mut stat = stat(entry);
+        match &entry.kind {
+            Kind::HardLink { to } => {
+                if let Some(first) = firsts.get(&**to) {
+                    (stat.size, stat.mod_time) = *first;
+                }
+            }
+            _ => {
+                if let Some(first) = firsts.get_mut(&*entry.path) {
+                    *first = (stat.size, stat.mod_time);
+                }
+            }
+        }
+        stat
+    })
+}
+
+/// The STAT of an entry as fsutil's sender writes it: owned by root, with Go's mode bits. What a hard link has of its
+/// first name is left out.
+fn stat(entry: &Entry) -> Stat {
     let (seconds, nanoseconds) = entry.mtime;
-    let nanoseconds = salt.unwrap_or_else(|| i64::from(nanoseconds));
+    let nanoseconds = salt(entry).unwrap_or_else(|| i64::from(nanoseconds));
     let mut stat = Stat {
         path: entry.path.to_string(),
         mode: go_mode(entry.mode),
@@ -408,7 +422,10 @@ fn stat(entry: &Entry, salt: Option<i64>) -> Stat {
     match &entry.kind {
         Kind::File { size, .. } => stat.size = i64::try_from(*size).unwrap_or(i64::MAX),
         Kind::HardLink { to } => stat.linkname = to.to_string(),
-        Kind::Symlink { target } => stat.linkname = target.to_string(),
+        Kind::Symlink { target } => {
+            stat.size = i64::try_from(target.len()).unwrap_or(i64::MAX);
+            stat.linkname = target.to_string();
+        }
         Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor } => {
             (stat.devmajor, stat.devminor) = (i64::from(*major), i64::from(*minor));
         }
@@ -480,7 +497,7 @@ mod tests {
                 tarsum: [byte; 32],
             },
         };
-        let time = |entry: &Entry| stat(entry, salt(entry)).mod_time;
+        let time = |entry: &Entry| stat(entry).mod_time;
         let one = entry(1, &[]);
         assert_eq!(
             time(&one),
@@ -500,5 +517,24 @@ mod tests {
             1_700_000_000,
             "the whole seconds are the file's own"
         );
+    }
+    #[test]
+    fn a_hard_link_is_sent_with_size_and_time_of_its_file() {
+        let entry = |path: &str, kind: Kind| Entry {
+            path: path.into(),
+            mode: 0o100644,
+            mtime: (1_700_000_000, 5),
+            xattrs: Vec::new(),
+            kind,
+        };
+        let file = Kind::File {
+            size: 7,
+            sha256: [1; 32],
+            tarsum: [1; 32],
+        };
+        let entries = [entry("a", file), entry("b", Kind::HardLink { to: "a".into() })];
+        let sent: Vec<Stat> = stats(&entries).collect();
+        assert_eq!((sent[1].linkname.as_str(), sent[1].size), ("a", 7));
+        assert_eq!(sent[1].mod_time, sent[0].mod_time);
     }
 }

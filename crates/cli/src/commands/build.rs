@@ -37,16 +37,16 @@ pub async fn run(
         Format::Text if progress == Progress::Quiet => render::data(&render::table::image_ids(&report)),
         Format::Text => render::data(&render::table::build(&report)),
     }
-    Ok(conclude(&report))
+    Ok(conclude(&report, !render::is_live(progress)))
 }
 
 /// Reports what failed, the causes before the consequences, and gives the exit code.
-fn conclude(report: &BuildReport) -> ExitCode {
+fn conclude(report: &BuildReport, with_output: bool) -> ExitCode {
     for service in &report.services {
         match &service.error {
             // Said once for the service that failed.
             None | Some(ServiceError::Cancelled | ServiceError::Dependency(_)) => {}
-            Some(error) => drop(failure::service(&service.build.service, error).report()),
+            Some(error) => drop(failure::service(service, error, with_output).report()),
         }
     }
     if report.interrupted {

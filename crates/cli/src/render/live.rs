@@ -6,7 +6,7 @@ use crate::text::{line, log_line, seconds, short_digest, step_name};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
-use unstale_flow::build::name_in_service;
+use unstale_flow::build::{is_cancellation, name_in_service};
 use unstale_flow::event::{Event, Outcome, ServiceOutcome, StepRef};
 
 /// Lines of a step's output that are kept, to be shown if it fails.
@@ -177,8 +177,11 @@ impl Live {
         let tail = self.tails.remove(step);
         let name = self.name(step);
         match (error, outcome) {
+            (Some(error), _) if is_cancellation(&error) => {
+                self.print(format!("{} {name}", style("  stop", Style::Warning)));
+            }
             (Some(error), _) => {
-                self.print(format!("{} {name}", style("ERROR ", Style::Error)));
+                self.print(format!("{} {name}", style(" ERROR", Style::Error)));
                 for line in tail.into_iter().flatten() {
                     self.print(format!("       {} {line}", style("│", Style::Dim)));
                 }

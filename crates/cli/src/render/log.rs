@@ -4,6 +4,7 @@ use super::table::{Row, rows};
 use crate::text::{line, seconds, short_digest, step_name, timestamp};
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use unstale_flow::build::is_cancellation;
 use unstale_ledger::{
     ArgValue, BuildRecord, BuildState, BuildSummary, StepKind, StepOutcome, StepRecord, StoredService,
 };
@@ -141,11 +142,17 @@ fn step_row(step: &StepRecord) -> Row {
         .started_ms
         .zip(step.completed_ms)
         .map(|(start, end)| milliseconds(end - start));
+    let is_stopped = step.error.as_deref().is_some_and(is_cancellation);
     Row {
         name: step_name(&step.name),
-        outcome: step.outcome.as_str().to_owned(),
+        outcome: if is_stopped {
+            "stopped"
+        } else {
+            step.outcome.as_str()
+        }
+        .to_owned(),
         duration: duration.filter(|_| matches!(step.outcome, StepOutcome::Ran | StepOutcome::Failed)),
-        failed: step.outcome == StepOutcome::Failed,
+        failed: step.outcome == StepOutcome::Failed && !is_stopped,
     }
 }
 

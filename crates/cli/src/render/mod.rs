@@ -40,15 +40,20 @@ pub fn warning(message: &str) {
     );
 }
 
+/// Whether progress is shown as a live view.
+pub fn is_live(progress: Progress) -> bool {
+    match progress {
+        Progress::Tty => true,
+        Progress::Auto => {
+            std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        }
+        Progress::Plain | Progress::Quiet => false,
+    }
+}
+
 /// Follows a command's events to their end.
 pub async fn progress(progress: Progress, mut events: mpsc::Receiver<Event>) {
-    let is_terminal = std::io::stderr().is_terminal();
-    let live = match progress {
-        Progress::Tty => true,
-        Progress::Auto => is_terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
-        Progress::Plain | Progress::Quiet => false,
-    };
-    if live {
+    if is_live(progress) {
         let mut view = live::Live::new();
         while let Some(event) = events.recv().await {
             view.show(event);

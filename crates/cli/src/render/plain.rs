@@ -4,7 +4,7 @@ use super::{commit_line, of_service};
 use crate::text::{line, log_line, seconds, step_name};
 use std::collections::HashMap;
 use std::fmt::Write;
-use unstale_flow::build::name_in_service;
+use unstale_flow::build::{is_cancellation, name_in_service};
 use unstale_flow::event::{Event, Outcome, ServiceOutcome, StepRef};
 
 /// The state of the output: pure, so that it can be tested as text.
@@ -91,6 +91,7 @@ impl Plain {
                 self.head(&mut text, &step);
                 let number = step.number;
                 let _ = match (error, outcome) {
+                    (Some(error), _) if is_cancellation(&error) => writeln!(text, "#{number} CANCELED"),
                     (Some(error), _) => writeln!(text, "#{number} ERROR: {}", line(&error)),
                     (None, Outcome::Cached) => writeln!(text, "#{number} CACHED"),
                     (None, _) => writeln!(text, "#{number} DONE {}", seconds(duration.unwrap_or_default())),

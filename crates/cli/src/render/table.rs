@@ -79,14 +79,14 @@ fn head(service: &ServiceReport) -> String {
 fn row(step: &Step) -> Row {
     Row {
         name: step_name(&step.name),
-        outcome: if step.error.is_some() {
-            "failed"
-        } else {
-            step.outcome.as_str()
+        outcome: match step.error {
+            Some(_) if step.is_stopped() => "stopped",
+            Some(_) => "failed",
+            None => step.outcome.as_str(),
         }
         .to_owned(),
         duration: step.duration().filter(|_| step.outcome == Outcome::Ran),
-        failed: step.error.is_some(),
+        failed: step.error.is_some() && !step.is_stopped(),
     }
 }
 

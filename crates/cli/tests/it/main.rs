@@ -1,6 +1,9 @@
 //! Tests of the `unstale` program against real engines, one module for each subject. One program holds them all, so
 //! that it is linked once.
 
+// A test that cannot go on says so by panicking, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
 mod bad_input;
 mod builder;
 mod context_scale;

@@ -16,6 +16,9 @@ pub enum EngineError {
     NotAnEngine {
         /// The address.
         endpoint: Box<Endpoint>,
+        /// What it answers instead.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// The engine speaks only versions that we no longer do.
     #[error("the Docker engine at {endpoint} is too old: its API is {engine}, {MINIMUM_API} is needed")]
@@ -67,7 +70,7 @@ impl EngineError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Dial(error) => error.hint(),
-            Self::NotAnEngine { .. } => Some("check the address".to_owned()),
+            Self::NotAnEngine { .. } => Some("check DOCKER_HOST, the Docker context or --host".to_owned()),
             Self::TooOld { .. } => Some("upgrade Docker to 20.10 or later".to_owned()),
             Self::TooNew { .. } => Some("upgrade unstale".to_owned()),
             Self::Timeout { .. } => Some("look at the engine: docker info".to_owned()),

@@ -100,15 +100,39 @@ impl Engine {
     }
 }
 
+/// How long the first question may take: whether an engine is there at all. A busy one answers it as fast as any.
+const FIRST_ANSWER_LIMIT: Duration = Duration::from_secs(20);
+
 /// The newest version that both sides speak. Asked without a version in the path: an engine refuses versions that it
 /// does not know.
 async fn agree(transport: &Transport) -> Result<ApiVersion, EngineError> {
-    let what = "ask the engine for its version";
-    let answer: bollard::models::SystemVersion = transport.get_json(what, "/version").await?;
     let endpoint = || Box::new(transport.endpoint().clone());
+    let what = format!("ask the engine at {} for its version", transport.endpoint());
+    let answer = tokio::time::timeout(FIRST_ANSWER_LIMIT, transport.get_json(&what, "/version"));
+    let answer: bollard::models::SystemVersion = match answer.await {
+        Ok(Err(EngineError::Broken { source, .. })) => {
+            return Err(EngineError::NotAnEngine {
+                endpoint: endpoint(),
+                source: Some(source),
+            });
+        }
+        Ok(Err(EngineError::Refused {
+            status: 404, message, ..
+        })) => {
+            return Err(EngineError::NotAnEngine {
+                endpoint: endpoint(),
+                source: Some(format!("it answers {message:?}").into()),
+            });
+        }
+        Ok(answer) => answer?,
+        Err(_) => return Err(EngineError::Timeout { what }),
+    };
     let parse = |text: Option<&str>| text.and_then(ApiVersion::parse);
     let Some(newest) = parse(answer.api_version.as_deref()) else {
-        return Err(EngineError::NotAnEngine { endpoint: endpoint() });
+        return Err(EngineError::NotAnEngine {
+            endpoint: endpoint(),
+            source: None,
+        });
     };
     let ours = ApiVersion {
         major: API_DEFAULT_VERSION.major_version,

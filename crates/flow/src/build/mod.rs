@@ -19,4 +19,4 @@ pub use revision::REVISION_LABEL;
 pub use service::{ServiceError, ServiceReport};
 pub use spec::{FolderOptions, Overrides, ServiceBuild, SpecError};
 pub use ssh::SshError;
-pub use steps::{Step, StepKind, instruction, name_in_service};
+pub use steps::{Step, StepKind, instruction, is_cancellation, name_in_service};

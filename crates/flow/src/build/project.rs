@@ -15,7 +15,6 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use unstale_buildkit::session::{Credential, Credentials};
-use unstale_context::HashIndex;
 use unstale_docker::compose::{ProjectOptions, build_selection, rules};
 use unstale_docker::{Compose, ComposeError, ConfigError as DockerConfigError, ConfigFile, Environment};
 
@@ -137,8 +136,10 @@ pub async fn build(
         () = cancel.cancelled() => return Err(BuildError::Cancelled),
     };
     let commit = repository.as_ref().map(Repository::commit);
-    let (recorder, warning) = Recorder::open(environment);
-    for message in warning {
+    let (recorder, mut warnings) = Recorder::open(environment);
+    let (index, warning) = recorder.hash_index();
+    warnings.extend(warning);
+    for message in warnings {
         let _ = events
             .send(Event::Warning {
                 service: None,
@@ -146,7 +147,6 @@ pub async fn build(
             })
             .await;
     }
-    let index = recorder.hash_index();
     let build_id = recorder
         .begin(
             &request,
@@ -353,9 +353,4 @@ impl Credentials for DockerCredentials {
             }))
         })
     }
-}
-
-/// Opens the hash index beside the ledger. Without it, every file is read again.
-pub(super) fn open_index(folder: &Path) -> Option<HashIndex> {
-    HashIndex::open(&folder.join("hashes.db")).ok()
 }

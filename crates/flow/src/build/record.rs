@@ -1,7 +1,7 @@
 //! From what happened to what the ledger keeps. The ledger is a witness, never a judge: when it cannot be written,
 //! the build goes on and the user is told.
 
-use super::project::{BuildReport, BuildRequest, open_index};
+use super::project::{BuildReport, BuildRequest};
 use super::service::ServiceReport;
 use super::steps::{Step, StepKind};
 use crate::builder::Builder;
@@ -62,9 +62,18 @@ impl Recorder {
         }
     }
 
-    /// The memory of file hashes, which stands beside the ledger.
-    pub(super) fn hash_index(&self) -> Option<HashIndex> {
-        open_index(self.folder.as_deref()?)
+    /// Opens the memory of file hashes, which stands beside the ledger. Without it, every file is read in every build.
+    pub(super) fn hash_index(&self) -> (Option<HashIndex>, Option<String>) {
+        let Some(folder) = &self.folder else {
+            return (None, None);
+        };
+        match HashIndex::open(&folder.join("hashes.db")) {
+            Ok(index) => (Some(index), None),
+            Err(error) => (
+                None,
+                Some(format!("every file will be read again: {}", causes(&error))),
+            ),
+        }
     }
 
     /// Records that a build begins, and gives it a name.
@@ -166,10 +175,14 @@ impl Recorder {
 }
 
 fn not_recorded(error: &LedgerError) -> String {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    let text: Vec<_> = causes.map(ToString::to_string).collect();
     let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-    format!("this build is not recorded: {}{hint}", text.join(": "))
+    format!("this build is not recorded: {}{hint}", causes(error))
+}
+
+/// An error with its causes in one line.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |&error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn first_line(text: &str) -> &str {

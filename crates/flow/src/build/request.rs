@@ -73,13 +73,27 @@ fn is_true(value: &str) -> bool {
     matches!(value, "1" | "t" | "T" | "TRUE" | "true" | "True")
 }
 
-/// The privileges that the build may use: those named, and the host's network if it is used.
-pub fn entitlements(build: &ServiceBuild) -> Vec<String> {
-    let mut entitlements = build.entitlements.clone();
-    if build.network.as_deref() == Some("host") && !entitlements.iter().any(|name| name == "network.host") {
-        entitlements.push("network.host".to_owned());
+/// The privileges that the build may use, each with the field that asks for it.
+pub fn entitlements(build: &ServiceBuild) -> BTreeMap<String, &'static str> {
+    let mut entitlements = BTreeMap::new();
+    if build.network.as_deref() == Some("host") {
+        entitlements.insert("network.host".to_owned(), "network");
     }
+    if build.privileged {
+        entitlements.insert("security.insecure".to_owned(), "privileged");
+    }
+    entitlements.extend(build.entitlements.iter().map(|name| (name.clone(), "entitlements")));
     entitlements
+}
+
+/// The builder's refusal of a privilege, by the field that asks for it. The builder says it in words only (BuildKit,
+/// `util/entitlements`).
+pub fn refused_entitlement(build: &ServiceBuild, message: &str) -> Option<SpecError> {
+    let names = ["granting entitlement ", "unknown entitlement "];
+    let name = names.iter().find_map(|words| message.split_once(words))?.1;
+    let name = name.split_whitespace().next()?;
+    let field = *entitlements(build).get(name)?;
+    Some(build.unsupported(field, message))
 }
 
 /// How another service's image is named to the frontend.
@@ -172,10 +186,10 @@ pub fn frontend_options(
         set("cache-imports", imports_option(&build.cache_from));
     }
     if !build.named_contexts.is_empty() {
-        // `mergeop` came with the same release as named contexts, which an older frontend ignores in silence.
+        // An older frontend ignores them in silence. No capability tells of them; this one is of the same release.
         needs(
             "additional_contexts",
-            "mergeop",
+            "exec.mount.tmpfs.size",
             "BuildKit 0.10 (Docker Engine 23)",
         )?;
     }

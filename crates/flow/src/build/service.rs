@@ -406,19 +406,24 @@ async fn finish(
     archive: Option<mpsc::Receiver<Result<bytes::Bytes, std::io::Error>>>,
     cancel: &CancellationToken,
 ) -> Result<(), ServiceError> {
-    let load = archive.map(|archive| {
-        let archive = tokio_stream::wrappers::ReceiverStream::new(archive);
-        shared.builder.engine.load(archive)
-    });
     let finish = job.finish(result, cancel.clone());
-    match load {
-        None => {
-            finish.await.map_err(cancelled)?;
-        }
-        Some(load) => {
-            let (finished, loaded) = tokio::join!(finish, load);
+    let Some(archive) = archive else {
+        finish.await.map_err(cancelled)?;
+        return Ok(());
+    };
+    let archive = tokio_stream::wrappers::ReceiverStream::new(archive);
+    let load = shared.builder.engine.load(archive);
+    tokio::pin!(finish, load);
+    // Whichever fails first ends the other: a build that failed sends no archive, and an archive that cannot be loaded
+    // is not worth building for.
+    tokio::select! {
+        finished = &mut finish => {
             finished.map_err(cancelled)?;
+            load.await?;
+        }
+        loaded = &mut load => {
             loaded?;
+            finish.await.map_err(cancelled)?;
         }
     }
     Ok(())

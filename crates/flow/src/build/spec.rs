@@ -58,6 +58,8 @@ pub struct ServiceBuild {
     pub target: Option<String>,
     /// Privileges that steps may use.
     pub entitlements: Vec<String>,
+    /// Steps may use all privileges.
+    pub privileged: bool,
 }
 
 /// Where the files of a build come from.
@@ -267,10 +269,6 @@ impl ServiceBuild {
         let entry = |field: &str, text: &String| {
             cache_entry::parse(text).map_err(|problem| unsupported(field, problem))
         };
-        let mut entitlements = build.entitlements.clone();
-        if build.privileged && !entitlements.iter().any(|name| name == "security.insecure") {
-            entitlements.push("security.insecure".to_owned());
-        }
         Ok(ServiceBuild {
             args: rules::build_args(service, &overrides.args, environment, ambient),
             labels: rules::image_labels(project, service, compose.version()),
@@ -297,7 +295,8 @@ impl ServiceBuild {
             context,
             dockerfile,
             secrets,
-            entitlements,
+            entitlements: build.entitlements,
+            privileged: build.privileged,
             ssh: build.ssh,
             no_cache: build.no_cache || overrides.no_cache,
             no_cache_filter: build.no_cache_filter,
@@ -524,8 +523,13 @@ impl ServiceBuild {
             args.entry(name.clone()).or_insert_with(|| Some(value.clone()));
         }
         let args = args.into_iter().filter_map(|(name, value)| {
-            let value = value.or_else(|| environment.var(&name).map(str::to_owned))?;
-            Some((name, value))
+            // An empty variable is a value, too.
+            let variable = || {
+                let mut variables = environment.variables();
+                let (_, value) = variables.find(|(variable, _)| *variable == name.as_str())?;
+                value.to_str().map(str::to_owned)
+            };
+            Some((name.clone(), value.or_else(variable)?))
         });
         let args = args.collect();
         let labels = options.labels.iter().map(|label| match label.split_once('=') {

@@ -10,7 +10,7 @@
 //! content is really fetched or loaded. If the second never comes, nobody needed the content.
 
 use crate::event::{Event, Outcome, StepRef};
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, SystemTime};
 use unstale_buildkit::llb::{Graph, Location, Op, Vertex};
 use unstale_buildkit::status::{StatusEvent, VertexState};
@@ -40,9 +40,14 @@ pub struct Step {
     pub completed: Option<SystemTime>,
     /// Why it failed, if it did.
     pub error: Option<String>,
+    /// The end of its output, if it failed: at most [`TAIL`] bytes, control characters included.
+    pub tail: Vec<u8>,
     /// What sort of step it is.
     pub kind: StepKind,
 }
+
+/// How much of the output of a failed step is kept, in bytes.
+pub const TAIL: usize = 4 << 10;
 
 /// What a step is to the person who wrote the Dockerfile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,10 +61,21 @@ pub enum StepKind {
 }
 
 impl Step {
+    /// Whether it was stopped while it ran: another one failed, or the build was cancelled.
+    pub fn is_stopped(&self) -> bool {
+        self.error.as_deref().is_some_and(is_cancellation)
+    }
+
     /// How long it ran.
     pub fn duration(&self) -> Option<Duration> {
         self.completed?.duration_since(self.started?).ok()
     }
+}
+
+/// True for the error of a step that was stopped from outside. The words are those of Go's `context.Canceled`, by
+/// which the daemon ends what runs beside a failed step.
+pub fn is_cancellation(error: &str) -> bool {
+    error.ends_with("context canceled")
 }
 
 /// Gives out the numbers of a build's steps.
@@ -85,6 +101,8 @@ struct Known {
     announced_start: bool,
     /// How many times it began to work, as opposed to being loaded.
     runs: u32,
+    /// The end of its output.
+    tail: VecDeque<u8>,
 }
 
 impl Steps {
@@ -116,13 +134,16 @@ impl Steps {
         match event {
             StatusEvent::Vertex(state) => self.vertex(state),
             StatusEvent::Log(log) => {
-                let Some(known) = self.vertices.get(&log.vertex) else {
+                let Some(known) = self.vertices.get_mut(&log.vertex) else {
                     return Vec::new();
                 };
+                known.tail.extend(&log.data);
+                known.tail.drain(..known.tail.len().saturating_sub(TAIL));
                 let since = |start: SystemTime| log.timestamp?.duration_since(start).ok();
                 let offset = known.state.started.and_then(since).unwrap_or_default();
+                let number = known.number;
                 vec![Event::StepLog {
-                    step: self.step(known.number),
+                    step: self.step(number),
                     offset,
                     data: log.data,
                 }]
@@ -133,11 +154,7 @@ impl Steps {
                 };
                 vec![Event::StepProgress {
                     step: self.step(known.number),
-                    what: if progress.name.is_empty() {
-                        progress.id
-                    } else {
-                        progress.name
-                    },
+                    what: progress.id,
                     current: progress.current,
                     total: progress.total,
                     done: progress.completed.is_some(),
@@ -180,6 +197,7 @@ impl Steps {
                 outcome: None,
                 announced_start: false,
                 runs: 0,
+                tail: VecDeque::new(),
             };
             self.vertices.insert(digest.clone(), known);
         }
@@ -203,9 +221,10 @@ impl Steps {
             });
         }
         let ended = known.state.completed.is_some() && known.outcome.is_none();
-        if ended && known.state.error.is_some() {
-            // A step that was stopped before it began is left to `finish`.
-            if known.announced_start {
+        if ended && let Some(error) = &known.state.error {
+            // A step that was stopped before it began is left to `finish`, and so is a source whose content nobody got.
+            let is_stopped_source = is_cancellation(error) && self.is_only_resolved(&digest);
+            if self.vertices[&digest].announced_start && !is_stopped_source {
                 events.extend(self.settle(&digest, Outcome::Ran));
             }
         } else if ended && !known.state.is_inferred() && !self.is_only_resolved(&digest) {
@@ -260,12 +279,10 @@ impl Steps {
     fn settle(&mut self, digest: &str, outcome: Outcome) -> Option<Event> {
         let known = self.vertices.get_mut(digest)?;
         known.outcome = Some(outcome);
-        let duration = if outcome == Outcome::Ran {
-            known.state.duration()
-        } else {
-            None
+        let (duration, error) = match outcome {
+            Outcome::Ran => (known.state.duration(), known.state.error.clone()),
+            Outcome::Cached | Outcome::NotReached => (None, None),
         };
-        let error = known.state.error.clone();
         let step = StepRef {
             service: self.service.clone(),
             number: known.number,
@@ -336,6 +353,10 @@ impl Steps {
             error: state
                 .and_then(|state| state.error.clone())
                 .filter(|_| outcome == Outcome::Ran),
+            tail: match known {
+                Some(known) if known.state.error.is_some() => known.tail.into(),
+                _ => Vec::new(),
+            },
             kind: kind(vertex),
         }
     }
@@ -365,6 +386,7 @@ fn internal_step(known: Known) -> Step {
         started: state.started,
         completed: state.completed,
         error: state.error,
+        tail: Vec::new(),
         kind: StepKind::Internal,
     }
 }

@@ -237,3 +237,46 @@ async fn odd_names_are_paths_like_any_other() {
         })
     );
 }
+
+#[tokio::test]
+async fn a_submodule_that_holds_the_inputs_is_one_of_them() {
+    let inner = Tree::new();
+    inner.write("index", "1");
+    inner.commit();
+    let tree = Tree::new();
+    tree.git(&[
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "--quiet",
+        "add",
+        inner.path().to_str().unwrap(),
+        "web",
+    ]);
+    let added = tree.commit();
+    tree.write("other", "1");
+    tree.commit();
+    let revision = async || {
+        let repository = tree.repository().await;
+        repository
+            .revision(&Below(tree.path().join("web")))
+            .await
+            .unwrap()
+            .unwrap()
+    };
+    assert_eq!(
+        revision().await,
+        Revision {
+            commit: added.clone(),
+            dirty: false
+        }
+    );
+    tree.write("web/index", "edited in the submodule");
+    assert_eq!(
+        revision().await,
+        Revision {
+            commit: added,
+            dirty: true
+        }
+    );
+}

@@ -189,7 +189,8 @@ fn one(engine: &Engine, seed: u64, number: u64, tally: &mut Tally) -> Result<(),
 
 /// A short common reason of two failures: the words of the longer common tail, without digests and names.
 fn reason(one: &str, two: &str) -> String {
-    const KNOWN: [&str; 12] = [
+    const KNOWN: [&str; 13] = [
+        "non-printable ascii characters",
         "not found",
         "no such file or directory",
         "cannot copy to non-directory",

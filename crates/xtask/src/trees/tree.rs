@@ -108,7 +108,8 @@ pub fn plant(root: &Path, random: &mut StdRng) -> io::Result<Tree> {
         let folder = folders.choose(random).cloned().unwrap_or_default();
         let path = join(&folder, &name(random));
         let place = root.join(&path);
-        if place.symlink_metadata().is_ok() || path.split('/').count() > 7 {
+        // What lies at the root under this name is git's business: a broken repository is an error of ours.
+        if place.symlink_metadata().is_ok() || path.split('/').count() > 7 || path == ".git" {
             continue;
         }
         let made = match random.random_range(0..1000) {

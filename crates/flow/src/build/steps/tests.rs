@@ -157,3 +157,41 @@ fn names_carry_the_service_as_compose_prints_it() {
     assert_eq!(instruction("[backend stage-1 6/9] COPY . /app/"), "COPY . /app/");
     assert_eq!(instruction("exporting to image"), "exporting to image");
 }
+
+#[test]
+fn a_base_image_that_was_only_looked_up_when_another_step_failed_was_not_reached() {
+    let mut base = state("base", &[], false, 1, 3);
+    base.error = Some("context canceled: context canceled".to_owned());
+    let mut copy = state("copy", &["base"], false, 1, 2);
+    copy.error = Some("\"/missing\": not found".to_owned());
+    let graph = graph(&[("base", &[]), ("copy", &[0])]);
+    let outcomes = run(vec![state("base", &[], false, 1, 0), copy, base], &graph, false);
+    assert_eq!(
+        outcomes,
+        [
+            ("base".to_owned(), Outcome::NotReached),
+            ("copy".to_owned(), Outcome::Ran)
+        ]
+    );
+}
+
+#[test]
+fn the_end_of_a_failed_steps_output_is_kept() {
+    let mut steps = Steps::new("web", Counter::default());
+    steps.apply(StatusEvent::Vertex(state("run", &[], false, 1, 0)));
+    for number in 0..10_000 {
+        steps.apply(StatusEvent::Log(unstale_buildkit::status::Log {
+            vertex: "run".to_owned(),
+            timestamp: at(1),
+            stderr: false,
+            data: format!("line {number}\n").into_bytes(),
+        }));
+    }
+    let mut failed = state("run", &[], false, 1, 2);
+    failed.error = Some("exit code: 1".to_owned());
+    steps.apply(StatusEvent::Vertex(failed));
+    let (steps, _) = steps.finish(&graph(&[("run", &[])]), false);
+    assert_eq!(steps[0].tail.len(), TAIL);
+    assert!(steps[0].tail.ends_with(b"line 9998\nline 9999\n"));
+    assert!(!steps[0].is_stopped());
+}
