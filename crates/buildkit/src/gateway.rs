@@ -387,7 +387,7 @@ impl FrontendResult {
         };
         let definition = reference
             .and_then(|reference| reference.def.clone())
-            .map(Definition);
+            .map(Definition::received);
         Ok(FrontendResult { result, definition })
     }
 

@@ -19,6 +19,27 @@ use std::collections::{BTreeMap, HashMap};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Definition(pub(crate) pb::Definition);
 
+impl Definition {
+    /// A definition that the daemon sent, made fit to be sent back. A vertex without a place in a Dockerfile has an
+    /// empty entry, which our encoder writes as a key without a value; daemons read that as nil, which new ones refuse
+    /// and old ones would follow.
+    pub(crate) fn received(mut definition: pb::Definition) -> Definition {
+        fn drop_empty_entries(definition: &mut pb::Definition) {
+            let Some(source) = &mut definition.source else {
+                return;
+            };
+            source.locations.retain(|_, places| !places.locations.is_empty());
+            let nested = source
+                .infos
+                .iter_mut()
+                .filter_map(|info| info.definition.as_mut());
+            nested.for_each(drop_empty_entries);
+        }
+        drop_empty_entries(&mut definition);
+        Definition(definition)
+    }
+}
+
 /// A build graph. Every vertex comes after the vertices that it needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {

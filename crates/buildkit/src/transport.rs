@@ -224,12 +224,10 @@ async fn upgrade(
             call: path,
             seconds: HANDSHAKE.as_secs(),
         })?
-        .map_err(|error: io::Error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => Error::Upgrade {
-                path,
-                answer: "connection closed".to_owned(),
-            },
-            _ => Error::Connect(error),
+        // A server that does not understand the request closes the connection, in one way or another.
+        .map_err(|error: io::Error| Error::Upgrade {
+            path,
+            answer: error.to_string(),
         })?;
     if answer.starts_with(b"HTTP/1.1 101") {
         return Ok(stream);

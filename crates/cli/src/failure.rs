@@ -4,7 +4,9 @@ use crate::{exit, text};
 use std::error::Error;
 use std::process::ExitCode;
 use unstale_buildkit::error::Excerpt;
+use unstale_docker::EndpointError;
 use unstale_flow::build::{BuildError, ServiceError, ServiceReport, Step};
+use unstale_flow::builder::BuilderError;
 use unstale_ledger::LedgerError;
 
 /// How many of the last lines of a failed step are shown.
@@ -64,6 +66,7 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Failure {
         let code = match &error {
+            BuildError::Builder(BuilderError::Endpoint(EndpointError::Conflict)) => exit::USAGE,
             BuildError::NothingToBuild => exit::NO_INPUTS,
             BuildError::Cancelled => exit::INTERRUPTED,
             _ => exit::ERROR,
@@ -106,7 +109,12 @@ pub fn service(report: &ServiceReport, error: &ServiceError, with_output: bool) 
                     message.push_str(&output_text(step));
                 }
             }
-            for excerpt in error.excerpts() {
+            let mut excerpts = error.excerpts();
+            if excerpts.is_empty() {
+                // Engines before 23 do not send them.
+                excerpts.extend(own_excerpt(report, &error.to_string()));
+            }
+            for excerpt in excerpts {
                 message.push_str(&excerpt_text(&excerpt));
             }
             hint = builder_hint(&error.to_string());
@@ -127,11 +135,35 @@ pub fn service(report: &ServiceReport, error: &ServiceError, with_output: bool) 
     }
 }
 
+/// The place that an error is about where the builder does not show it: that of the failed step, or the line that the
+/// message of a Dockerfile's parser names.
+fn own_excerpt(report: &ServiceReport, message: &str) -> Option<Excerpt> {
+    let failed = report
+        .steps
+        .iter()
+        .find(|step| step.error.is_some() && !step.is_stopped());
+    let (file, line, end_line) = match failed.and_then(|step| step.location.clone()) {
+        Some(location) => (location.file, location.line, location.end_line),
+        None => {
+            let (_, rest) = message.split_once("dockerfile parse error line ")?;
+            let line = rest.split(':').next()?.parse().ok()?;
+            ("Dockerfile".to_owned(), line, line)
+        }
+    };
+    let text = report.build.read_dockerfile().ok()??;
+    Some(Excerpt::new(file, &text, line, end_line))
+}
+
 /// What helps with the commonest refusals of a builder. It has no codes for them, only words.
 fn builder_hint(message: &str) -> Option<String> {
     let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
     let is_missing = says(&["not found", "no such file or directory"]);
-    let hint = if says(&["failed to calculate checksum", "failed to compute cache key", "failed to walk"]) && is_missing {
+    let hint = if says(&[
+        "failed to calculate checksum",
+        "failed to compute cache key",
+        "failed to walk",
+    ]) && is_missing
+    {
         "check that the path is in the build context, and that .dockerignore does not exclude it"
     } else if says(&[
         "failed to resolve source metadata",
@@ -140,8 +172,16 @@ fn builder_hint(message: &str) -> Option<String> {
         "pull access denied",
     ]) {
         "check the image's name, and that the engine can reach and may read its registry"
-    } else if says(&["unknown instruction", "dockerfile parse error", "Dockerfile parse error"]) {
+    } else if says(&[
+        "unknown instruction",
+        "dockerfile parse error",
+        "Dockerfile parse error",
+    ]) {
         "correct the line; a step that spans lines ends each of them but the last with a backslash"
+    } else if says(&["circular dependency detected"]) {
+        "let one of the stages do without the other"
+    } else if says(&["Dockerfile cannot be empty"]) {
+        "begin it with: FROM image"
     } else {
         return None;
     };
@@ -150,8 +190,15 @@ fn builder_hint(message: &str) -> Option<String> {
 
 /// The last lines that a failed step wrote, as Docker shows them.
 fn output_text(step: &Step) -> String {
-    let lines: Vec<_> = step.tail.split(|&byte| byte == b'\n').map(text::log_line).collect();
-    let shown = lines.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
+    let lines: Vec<_> = step
+        .tail
+        .split(|&byte| byte == b'\n')
+        .map(text::log_line)
+        .collect();
+    let shown = lines
+        .iter()
+        .rposition(|line| !line.is_empty())
+        .map_or(0, |last| last + 1);
     if step.is_stopped() || shown == 0 {
         return String::new();
     }

@@ -91,6 +91,19 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// A way forward.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            ConfigError::Read { .. } => None,
+            ConfigError::Parse { .. } => Some("correct the line, or take it out to get the default".into()),
+            ConfigError::ArgName { .. } => {
+                Some("use letters, digits and `_`, such as GIT_COMMIT_HASH".into())
+            }
+        }
+    }
+}
+
 impl Config {
     /// Reads a project's settings; without a file, the defaults.
     pub fn load(project_dir: &Path) -> Result<Config, ConfigError> {

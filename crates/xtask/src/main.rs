@@ -8,8 +8,10 @@
     reason = "a program for the terminal"
 )]
 
+mod false_hits;
 mod report;
 mod run;
+mod scale;
 mod trees;
 
 use std::process::ExitCode;
@@ -22,11 +24,17 @@ use clap::Parser;
 enum Task {
     /// Same tree, same image: random contexts built by us and by buildx, compared path by path
     Trees(trees::Arguments),
+    /// No false hit: changes that keep size and time, built by us and by the peers
+    FalseHits(false_hits::Arguments),
+    /// Large contexts: memory and time, beside buildx
+    Scale(scale::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Trees(arguments) => trees::campaign(&arguments),
+        Task::FalseHits(arguments) => false_hits::measure(&arguments),
+        Task::Scale(arguments) => scale::measure_all(&arguments),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

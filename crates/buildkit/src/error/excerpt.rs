@@ -23,6 +23,23 @@ pub struct Excerpt {
     pub lines: Vec<(u32, String)>,
 }
 
+impl Excerpt {
+    /// The lines `line` to `end_line` of a file's text, with some around them.
+    pub fn new(file: String, text: &str, line: u32, end_line: u32) -> Excerpt {
+        let shown = line.saturating_sub(AROUND)..=end_line.saturating_add(AROUND);
+        let lines = (1..)
+            .zip(text.lines())
+            .filter(|(number, _)| shown.contains(number));
+        let lines = lines.map(|(number, text)| (number, text.to_owned())).collect();
+        Excerpt {
+            file,
+            line,
+            end_line,
+            lines,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Source {
     info: Info,
@@ -85,17 +102,7 @@ fn excerpt(source: Source) -> Option<Excerpt> {
         .max(line);
     let text = STANDARD.decode(source.info.data).ok()?;
     let text = String::from_utf8_lossy(&text);
-    let shown = line.saturating_sub(AROUND)..=end_line.saturating_add(AROUND);
-    let lines = (1..)
-        .zip(text.lines())
-        .filter(|(number, _)| shown.contains(number));
-    let lines = lines.map(|(number, text)| (number, text.to_owned())).collect();
-    Some(Excerpt {
-        file: source.info.filename,
-        line,
-        end_line,
-        lines,
-    })
+    Some(Excerpt::new(source.info.filename, &text, line, end_line))
 }
 
 #[cfg(test)]

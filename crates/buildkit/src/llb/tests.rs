@@ -126,3 +126,38 @@ fn local_sources_are_listed_with_their_patterns() {
     };
     assert_eq!(local_sources(&graph)["context"], [expected]);
 }
+
+/// A map's entry without a value stands for the default value, but not to every daemon.
+#[test]
+fn a_definition_to_send_back_has_no_empty_places() {
+    let places = |entries: &[(&str, usize)]| pb::Source {
+        locations: entries
+            .iter()
+            .map(|(vertex, count)| {
+                let locations = vec![pb::Location::default(); *count];
+                ((*vertex).to_owned(), pb::Locations { locations })
+            })
+            .collect(),
+        infos: Vec::new(),
+    };
+    let with_source = |source| pb::Definition {
+        source: Some(source),
+        ..Default::default()
+    };
+    let mut source = places(&[("with", 1), ("without", 0)]);
+    source.infos.push(pb::SourceInfo {
+        definition: Some(with_source(places(&[("nested", 0)]))),
+        ..Default::default()
+    });
+    let Definition(sent) = Definition::received(with_source(source));
+    let source = sent.source.unwrap();
+    assert_eq!(source.locations.keys().collect::<Vec<_>>(), ["with"]);
+    let nested = source.infos[0]
+        .definition
+        .as_ref()
+        .unwrap()
+        .source
+        .as_ref()
+        .unwrap();
+    assert!(nested.locations.is_empty());
+}

@@ -107,3 +107,58 @@ fn a_changed_link_target_of_equal_length_runs_the_copy_again() {
 fn a_changed_extended_attribute_runs_the_copy_again() {
     noticed("a file's extended attribute");
 }
+
+// Found by `cargo xtask trees`.
+
+/// The daemon links a hard link anew that it takes for changed, and leaves a `.tmp.…` beside it if it was not.
+#[test]
+fn an_unchanged_hard_link_leaves_nothing_behind_in_the_next_image() {
+    for engine in engines() {
+        let _hold = engine.shared();
+        let project = Project::new("hard-link");
+        project.write("app/Dockerfile", "FROM scratch\nCOPY src /app\n");
+        let file = project.write("app/src/a", "content");
+        std::fs::hard_link(&file, file.with_file_name("b")).expect("a hard link");
+        let tag = |number| format!("{}:{number}", project.name());
+        let trees = [1, 2].map(|number| {
+            let mut command = project.unstale(engine);
+            command.args([
+                "build",
+                "--progress",
+                "quiet",
+                "--no-cache",
+                "--tag",
+                &tag(number),
+                "./app",
+            ]);
+            let output = command.output().expect("unstale runs");
+            assert!(
+                output.status.success(),
+                "{}: {}",
+                engine.name,
+                String::from_utf8_lossy(&output.stderr)
+            );
+            image_tree(engine, &tag(number)).expect("an image")
+        });
+        assert_eq!(trees[0], trees[1], "{}", engine.name);
+    }
+}
+
+/// The last pattern matches a folder above the file, which Docker's own client notices only when it opens the file: it
+/// sends an empty one.
+#[test]
+fn a_file_that_an_exception_brings_back_is_never_sent_empty() {
+    for engine in engines() {
+        let _hold = engine.shared();
+        let project = Project::new("exception");
+        project.write("app/Dockerfile", "FROM unstale-base\nCOPY . /app\n");
+        project.write("app/.dockerignore", "**\n!a/b/c/?\n*/*\n");
+        project.write("app/a/b/c/d", "content");
+        let tag = format!("{}:latest", project.name());
+        let built = build(&project, engine, &project.path().join("app"), &tag).expect("an image");
+        let node = built.tree.get(std::path::Path::new("app/a/b/c/d"));
+        let written = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73";
+        let sha256 = node.and_then(|node| node.sha256.as_deref());
+        assert_eq!(sha256, Some(written), "{}", engine.name);
+    }
+}

@@ -1,1 +1,5 @@
-//! (in work)
+//! What is recorded and shown: the ledger, `unstale log`, and every form of output.
+
+mod output;
+mod record;
+mod trouble;

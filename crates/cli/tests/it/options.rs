@@ -11,6 +11,7 @@ mod values;
 
 use serde_json::Value;
 use std::process::Command;
+use std::thread;
 use testkit::{Engine, Project, engines, left_out};
 
 /// What a build left behind.
@@ -44,28 +45,40 @@ impl Built {
         assert_eq!(self.code, Some(code), "{}", self.stderr);
         let error = self.stderr.split_once("error: ").map_or("", |(_, error)| error);
         for word in words {
-            assert!(error.contains(word), "{word:?} is not in the error:\n{}", self.stderr);
+            assert!(
+                error.contains(word),
+                "{word:?} is not in the error:\n{}",
+                self.stderr
+            );
         }
     }
 
     /// The names of the services that were built.
     pub fn services(&self) -> Vec<&str> {
         let services = self.document["services"].as_array().unwrap();
-        services.iter().map(|service| service["service"].as_str().unwrap()).collect()
+        services
+            .iter()
+            .map(|service| service["service"].as_str().unwrap())
+            .collect()
     }
 
     /// What the document says of one service.
     #[track_caller]
     pub fn service(&self, name: &str) -> &Value {
         let services = self.document["services"].as_array().unwrap();
-        services.iter().find(|service| service["service"] == name).unwrap()
+        services
+            .iter()
+            .find(|service| service["service"] == name)
+            .unwrap()
     }
 
     /// The outcomes of one service's steps, without the base images.
     #[track_caller]
     pub fn outcomes(&self, service: &str) -> Vec<&str> {
         let steps = self.service(service)["steps"].as_array().unwrap();
-        let work = steps.iter().filter(|step| !step["instruction"].as_str().unwrap().starts_with("FROM"));
+        let work = steps
+            .iter()
+            .filter(|step| !step["instruction"].as_str().unwrap().starts_with("FROM"));
         work.map(|step| step["outcome"].as_str().unwrap()).collect()
     }
 }
@@ -73,7 +86,9 @@ impl Built {
 /// `unstale build` of the project in JSON, to which arguments and variables may be added.
 pub(crate) fn unstale_build(project: &Project, engine: &Engine, arguments: &[&str]) -> Command {
     let mut command = project.unstale(engine);
-    command.args(["build", "--format", "json", "--progress", "plain"]).args(arguments);
+    command
+        .args(["build", "--format", "json", "--progress", "plain"])
+        .args(arguments);
     command
 }
 
@@ -86,7 +101,10 @@ pub(crate) fn build(project: &Project, engine: &Engine, arguments: &[&str]) -> B
 #[track_caller]
 pub(crate) fn output(command: &mut Command) -> String {
     let output = command.output().unwrap();
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{command:?}\n{stdout}{stderr}");
     format!("{stdout}{stderr}")
 }
@@ -103,20 +121,28 @@ pub(crate) fn label(engine: &Engine, name: &str, label: &str) -> Value {
     image(engine, name)["Config"]["Labels"][label].clone()
 }
 
-/// Runs a test with a project of its own on every engine.
-pub(crate) fn on_every_engine(test: impl Fn(&Engine, &Project)) {
+/// Runs a test with a project of its own on every engine, side by side; a failure names the engine as its thread.
+pub(crate) fn on_every_engine(test: impl Fn(&Engine, &Project) + Sync) {
     if engines().is_empty() {
         left_out("no engine answers");
     }
-    for engine in engines() {
-        println!("engine {}", engine.name);
-        let _shared = engine.shared();
-        test(engine, &Project::new("options"));
-    }
+    thread::scope(|scope| {
+        for engine in engines() {
+            let on_engine = || {
+                let _shared = engine.shared();
+                test(engine, &Project::new("options"));
+            };
+            let thread = thread::Builder::new().name(engine.name.clone());
+            thread.spawn_scoped(scope, on_engine).unwrap();
+        }
+    });
 }
 
 /// Whether the engine is Docker 23 or newer: its BuildKit (0.10) knows named contexts, `/dev/shm` sizes and limits.
 fn is_modern(engine: &Engine) -> bool {
-    let minor = engine.api_version.split_once('.').and_then(|(_, minor)| minor.parse::<u32>().ok());
+    let minor = engine
+        .api_version
+        .split_once('.')
+        .and_then(|(_, minor)| minor.parse::<u32>().ok());
     minor.is_some_and(|minor| minor >= 42)
 }

@@ -48,9 +48,15 @@ async fn what_is_no_engine_is_said_to_be_none() {
     let (_dir, other) = answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
     assert!(matches!(failure(other).await, EngineError::NotAnEngine { .. }));
     let (_dir, ssh) = answering("SSH-2.0-OpenSSH_9.2\r\n");
-    assert!(matches!(failure(ssh).await, EngineError::NotAnEngine { source: Some(_), .. }));
+    assert!(matches!(
+        failure(ssh).await,
+        EngineError::NotAnEngine { source: Some(_), .. }
+    ));
     let (_dir, website) = answering("HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nnope\n");
-    assert!(matches!(failure(website).await, EngineError::NotAnEngine { source: Some(_), .. }));
+    assert!(matches!(
+        failure(website).await,
+        EngineError::NotAnEngine { source: Some(_), .. }
+    ));
     let (_dir, refused) =
         answering("HTTP/1.1 403 Forbidden\r\nContent-Length: 18\r\n\r\n{\"message\":\"nope\"}");
     let refused = failure(refused).await.to_string();

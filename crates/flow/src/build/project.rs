@@ -93,7 +93,8 @@ impl BuildError {
                 Some("add a build section to a service, or give a folder: unstale build ./app".into())
             }
             BuildError::Cycle(_) => Some("take one of the services out of the circle".into()),
-            BuildError::Config(_) | BuildError::Git(_) | BuildError::Cancelled => None,
+            BuildError::Config(error) => error.hint(),
+            BuildError::Git(_) | BuildError::Cancelled => None,
         }
     }
 }

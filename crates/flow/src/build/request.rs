@@ -3,6 +3,7 @@
 
 use super::cache_entry::imports_option;
 use super::spec::{Context, DockerfileSource, NamedContext, ServiceBuild, SpecError};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use std::collections::BTreeMap;
 use unstale_buildkit::gateway::{CacheEntry, Capabilities, Exporter};
 use unstale_docker::ImageStore;
@@ -21,6 +22,10 @@ pub enum Target {
 pub const CONTEXT: &str = "context";
 /// See [`CONTEXT`].
 pub const DOCKERFILE: &str = "dockerfile";
+
+/// The capability by which named contexts are known, and since when. An older frontend ignores them in silence, and no
+/// capability tells of them; this one is of the same release.
+const NAMED_CONTEXTS: (&str, &str) = ("exec.mount.tmpfs.size", "BuildKit 0.10 (Docker Engine 23)");
 
 /// The graph's name for a named context that is a folder.
 pub fn folder_name(context: &str) -> String {
@@ -82,7 +87,12 @@ pub fn entitlements(build: &ServiceBuild) -> BTreeMap<String, &'static str> {
     if build.privileged {
         entitlements.insert("security.insecure".to_owned(), "privileged");
     }
-    entitlements.extend(build.entitlements.iter().map(|name| (name.clone(), "entitlements")));
+    entitlements.extend(
+        build
+            .entitlements
+            .iter()
+            .map(|name| (name.clone(), "entitlements")),
+    );
     entitlements
 }
 
@@ -186,12 +196,7 @@ pub fn frontend_options(
         set("cache-imports", imports_option(&build.cache_from));
     }
     if !build.named_contexts.is_empty() {
-        // An older frontend ignores them in silence. No capability tells of them; this one is of the same release.
-        needs(
-            "additional_contexts",
-            "exec.mount.tmpfs.size",
-            "BuildKit 0.10 (Docker Engine 23)",
-        )?;
+        needs("additional_contexts", NAMED_CONTEXTS.0, NAMED_CONTEXTS.1)?;
     }
     for (name, context) in &build.named_contexts {
         match context {
@@ -206,7 +211,12 @@ pub fn frontend_options(
         match image {
             ServiceImage::Image(image) => set(&format!("context:{name}"), format!("docker-image://{image}")),
             ServiceImage::Input(input, config) => {
+                // The image is in no store and no registry that such a builder would ask.
+                let field = if build.pull { "pull" } else { "dockerfile" };
+                needs(field, NAMED_CONTEXTS.0, NAMED_CONTEXTS.1)?;
                 set(&format!("context:{name}"), format!("input:{input}"));
+                // Go's JSON of a map of bytes.
+                let config = BASE64.encode(config);
                 let metadata = serde_json::json!({ "containerimage.config": config });
                 set(&format!("input-metadata:{input}"), metadata.to_string())
             }
@@ -249,4 +259,37 @@ fn extra_hosts(build: &ServiceBuild, gateway: Option<&str>) -> Result<String, Sp
         .map(entry)
         .collect::<Result<Vec<_>, _>>()?
         .join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_privilege_is_told_by_the_field_that_asks_for_it() {
+        let build = ServiceBuild {
+            field_prefix: "services.web.build.".to_owned(),
+            entitlements: vec!["device".to_owned()],
+            privileged: true,
+            network: Some("host".to_owned()),
+            ..ServiceBuild::default()
+        };
+        let refused = |name: &str| {
+            let message = format!("granting entitlement {name} is not allowed by build daemon configuration");
+            refused_entitlement(&build, &message).map(|error| error.to_string())
+        };
+        for (name, field) in [
+            ("device", "entitlements"),
+            ("security.insecure", "privileged"),
+            ("network.host", "network"),
+        ] {
+            let error = refused(name).unwrap();
+            assert!(
+                error.starts_with(&format!("services.web.build.{field}: ")),
+                "{error}"
+            );
+        }
+        assert_eq!(refused("of.somebody.else"), None);
+        assert_eq!(refused_entitlement(&build, "process did not complete"), None);
+    }
 }

@@ -143,7 +143,9 @@ pub(super) async fn run(
                     reports.insert(service, report);
                 }
                 None => {
-                    let needs = collect(edges, &reports, shared.builder.target);
+                    // An engine finds a base image by its name, as the Dockerfile says it, unless it must ask a registry.
+                    let by_name = matches!(shared.builder.target, Target::Engine(_)) && !build.pull;
+                    let needs = collect(edges, &reports, by_name);
                     let (shared, stop) = (shared.clone(), stop.clone());
                     running.spawn(async move { service::build(&shared, build, needs, stop).await });
                 }
@@ -165,17 +167,12 @@ pub(super) async fn run(
     }
 }
 
-/// The built services that a build needs.
-fn collect(edges: &[Edge], reports: &BTreeMap<String, ServiceReport>, target: Target) -> Needs {
-    let mut needs = Needs::new();
-    for edge in edges {
-        // An engine finds a base image by its name, as the Dockerfile says it.
-        let by_name = edge.is_base && matches!(target, Target::Engine(_));
-        if let Some(built) = reports[&edge.service].result.clone().filter(|_| !by_name) {
-            needs.insert(edge.context.clone(), built);
-        }
-    }
-    needs
+/// The built services that a build needs to be given; base images are found `by_name` or are given, too.
+fn collect(edges: &[Edge], reports: &BTreeMap<String, ServiceReport>, by_name: bool) -> Needs {
+    let given = edges.iter().filter(|edge| !(edge.is_base && by_name));
+    given
+        .filter_map(|edge| Some((edge.context.clone(), reports[&edge.service].result.clone()?)))
+        .collect()
 }
 
 fn not_reached(build: ServiceBuild, error: ServiceError) -> ServiceReport {

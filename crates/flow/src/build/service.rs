@@ -218,7 +218,7 @@ async fn run(
         session: session.id().to_owned(),
         exporter: Some(request::exporter(build, builder.target)),
         cache_exports: request::cache_exports(build, builder.target)?,
-        entitlements: request::entitlements(build),
+        entitlements: request::entitlements(build).into_keys().collect(),
         internal: false,
     };
     let steps = Arc::new(Mutex::new(Steps::new(&build.service, shared.counter.clone())));
@@ -288,7 +288,10 @@ async fn run(
     let built = outcome.map_err(|error| match session.take_failure() {
         // What went wrong here is the cause of what the daemon says.
         Some(failure) if !matches!(error, ServiceError::Cancelled) => ServiceError::Session(failure),
-        _ => error,
+        _ => {
+            let refused = request::refused_entitlement(build, &error.to_string());
+            refused.map_or(error, ServiceError::Spec)
+        }
     })?;
     let image = builder.engine.inspect_image(&built.image).await?;
     let image = image.ok_or_else(|| ServiceError::NoImage(built.image.clone()))?;

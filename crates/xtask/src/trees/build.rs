@@ -68,14 +68,19 @@ pub fn build(
     let output = run::output(command.arg(context))?;
     let errors = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        return match output.status.code() {
-            Some(1 | 20) => Ok(Built::Failed(last_words(&errors))),
-            _ => Err(format!(
-                "{tool:?} ended with {}: {}",
-                output.status,
-                last_words(&errors)
-            )),
+        // A build that failed, and not a crash or the time limit. Buildx has a code for some gRPC statuses.
+        let failed: &[i32] = match tool {
+            Tool::Unstale => &[1, 20],
+            Tool::Buildx => &[1, 100],
         };
+        if output.status.code().is_some_and(|code| failed.contains(&code)) {
+            return Ok(Built::Failed(last_words(&errors)));
+        }
+        return Err(format!(
+            "{tool:?} ended with {}: {}",
+            output.status,
+            last_words(&errors)
+        ));
     }
     let copies = match tool {
         Tool::Unstale => own_steps(&output.stdout)?,

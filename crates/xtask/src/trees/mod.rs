@@ -9,7 +9,7 @@ mod build;
 mod recipe;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -41,6 +41,9 @@ pub struct Arguments {
     /// Write the context of --only into this folder, which must not exist, and build nothing
     #[arg(long, requires = "only", value_name = "FOLDER")]
     plant: Option<PathBuf>,
+    /// Build with buildx both times: how often does an engine miss its own cache?
+    #[arg(long, conflicts_with = "report")]
+    control: bool,
     /// Write docs/benchmarks/trees.md
     #[arg(long)]
     report: bool,
@@ -55,6 +58,10 @@ struct Tally {
     paths: u64,
     /// COPY and ADD steps that the second builder found in the cache.
     cached: u64,
+    /// Times that the second builder missed the cache, and did not when the same was tried again under new cache keys.
+    missed: u64,
+    /// Runs in which buildx sent a file without its content (see [`emptied`]), and all else was the same.
+    emptied: u64,
     /// Both builders failed, by the engine's reason.
     failed: BTreeMap<String, u64>,
     /// What must not be.
@@ -68,7 +75,7 @@ struct Tally {
 pub fn campaign(arguments: &Arguments) -> Result<bool, String> {
     if let (Some(folder), Some(number)) = (&arguments.plant, arguments.only) {
         fs::create_dir(folder).map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
-        let dockerfile = plant(folder, arguments.seed, number)?;
+        let dockerfile = plant(folder, arguments.seed, number, "planted")?;
         println!("planted; the Dockerfile is {}", dockerfile.display());
         return Ok(true);
     }
@@ -88,11 +95,13 @@ pub fn campaign(arguments: &Arguments) -> Result<bool, String> {
     let elapsed = started.elapsed();
     for (engine, tally) in &tallies {
         println!(
-            "{}: {} same ({} paths), {} steps cached, {} failed in both, {} differences",
+            "{}: {} same ({} paths), {} steps cached, {} missed once, {} emptied by buildx, {} failed in both, {} differences",
             engine.name,
             tally.same,
             tally.paths,
             tally.cached,
+            tally.missed,
+            tally.emptied,
             tally.failed.values().sum::<u64>(),
             tally.differences.len()
         );
@@ -109,8 +118,21 @@ pub fn campaign(arguments: &Arguments) -> Result<bool, String> {
         arguments.runs
     };
     Ok(tallies.iter().all(|(_, tally)| {
-        tally.differences.is_empty() && tally.same + tally.failed.values().sum::<u64>() == expected
+        tally.differences.is_empty()
+            && tally.same + tally.emptied + tally.failed.values().sum::<u64>() == expected
     }))
+}
+
+/// How often a run is tried before a cache miss counts as a difference. An engine under load misses now and then, and
+/// the same one builder after itself (`--control`); contexts with other digests miss every time.
+const TRIES: u64 = 3;
+
+/// What came of one run.
+enum Outcome {
+    Same { paths: u64, cached: u64 },
+    BothFailed(String),
+    PeerEmptied,
+    Missed(String),
 }
 
 fn on_engine(engine: &Engine, arguments: &Arguments) -> Tally {
@@ -118,74 +140,147 @@ fn on_engine(engine: &Engine, arguments: &Arguments) -> Tally {
     let numbers = arguments.only.map_or(0..arguments.runs, |only| only..only + 1);
     for number in numbers {
         let _hold = engine.shared();
-        if let Err(difference) = one(engine, arguments.seed, number, &mut tally) {
-            let seed = arguments.seed;
-            eprintln!(
-                "{}: run {number}: {difference}\n  again: cargo xtask trees --seed {seed} --only {number} --engines {}",
-                engine.name, engine.name
-            );
-            tally.differences.push(format!("run {number}: {difference}"));
-        }
+        let mut misses = 0;
+        let difference = loop {
+            match one(engine, arguments, number) {
+                Ok(Outcome::Same { paths, cached }) => {
+                    tally.same += 1;
+                    tally.paths += paths;
+                    tally.cached += cached;
+                    break None;
+                }
+                Ok(Outcome::BothFailed(reason)) => {
+                    *tally.failed.entry(reason).or_default() += 1;
+                    break None;
+                }
+                Ok(Outcome::PeerEmptied) => {
+                    tally.emptied += 1;
+                    break None;
+                }
+                Ok(Outcome::Missed(what)) => {
+                    misses += 1;
+                    eprintln!("{}: run {number}: {what}", engine.name);
+                    if misses == TRIES {
+                        break Some(what);
+                    }
+                }
+                Err(difference) => break Some(difference),
+            }
+        };
+        let Some(difference) = difference else {
+            tally.missed += misses;
+            continue;
+        };
+        let seed = arguments.seed;
+        eprintln!(
+            "{}: run {number}: {difference}\n  again: cargo xtask trees --seed {seed} --only {number} --engines {}",
+            engine.name, engine.name
+        );
+        tally.differences.push(format!("run {number}: {difference}"));
     }
     tally
 }
 
 /// Plants the context of one run; answers its Dockerfile.
-fn plant(root: &Path, seed: u64, number: u64) -> Result<PathBuf, String> {
+fn plant(root: &Path, seed: u64, number: u64, mark: &str) -> Result<PathBuf, String> {
     let failed = |error| format!("cannot make the tree in {}: {error}", root.display());
     let mut random = StdRng::seed_from_u64(seed.wrapping_mul(1_000_003).wrapping_add(number));
     let tree = tree::plant(root, &mut random).map_err(failed)?;
-    recipe::write(root, &tree, &mut random).map_err(failed)
+    recipe::write(root, &tree, mark, &mut random).map_err(failed)
 }
 
-fn one(engine: &Engine, seed: u64, number: u64, tally: &mut Tally) -> Result<(), String> {
+fn one(engine: &Engine, arguments: &Arguments, number: u64) -> Result<Outcome, String> {
     let project = Project::new("trees");
     let context = project.path().join("context");
     fs::create_dir(&context).map_err(|error| format!("cannot create {}: {error}", context.display()))?;
-    let dockerfile = plant(&context, seed, number)?;
-    let order = if number % 2 == 0 {
-        [Tool::Unstale, Tool::Buildx]
-    } else {
-        [Tool::Buildx, Tool::Unstale]
+    let dockerfile = plant(&context, arguments.seed, number, project.name())?;
+    let order = match number % 2 {
+        _ if arguments.control => [Tool::Buildx, Tool::Buildx],
+        0 => [Tool::Unstale, Tool::Buildx],
+        _ => [Tool::Buildx, Tool::Unstale],
     };
     let build = |tool, mode| build::build(&project, engine, &context, &dockerfile, tool, mode);
     let first = build(order[0], Mode::Fresh)?;
     let second = build(order[1], Mode::Cached)?;
-    match (&first, &second) {
-        (Built::Failed(one), Built::Failed(two)) => {
-            // In the end both pass on the engine's own words, if it was the engine that failed.
-            let reason = reason(one, two);
-            *tally.failed.entry(reason).or_default() += 1;
-            return Ok(());
-        }
-        (Built::Image { .. }, Built::Image { copies, .. }) => {
-            if let Some((name, _)) = copies.iter().find(|(_, cached)| !cached) {
-                return Err(format!(
-                    "{:?} after {:?} was not cached: {name}",
-                    order[1], order[0]
-                ));
-            }
-            if copies.is_empty() {
-                return Err(format!("{:?} told of no COPY", order[1]));
-            }
-            tally.cached += copies.len() as u64;
-        }
+    let (first, copies) = match (first, second) {
+        (Built::Failed(one), Built::Failed(two)) => return Ok(Outcome::BothFailed(reason(&one, &two))),
         (Built::Failed(why), _) => return Err(format!("only {:?} failed: {why}", order[0])),
         (_, Built::Failed(why)) => return Err(format!("only {:?} failed: {why}", order[1])),
+        (Built::Image { tag, .. }, Built::Image { copies, .. }) => (tag, copies),
+    };
+    if copies.is_empty() {
+        return Err(format!("{:?} told of no COPY", order[1]));
     }
-    let second = build(order[1], Mode::Fresh)?;
-    let (Built::Image { tag: one, .. }, Built::Image { tag: two, .. }) = (first, second) else {
-        return Err(format!("{:?} failed with --no-cache only", order[1]));
+    let second = match build(order[1], Mode::Fresh)? {
+        Built::Image { tag, .. } => tag,
+        Built::Failed(why) => return Err(format!("{:?} failed with --no-cache only: {why}", order[1])),
     };
     let tree = |tag: &str| image_tree(engine, tag).map_err(|error| error.full());
-    let (one, two) = (tree(&one)?, tree(&two)?);
-    if let Some(difference) = difference(&one, &two) {
-        return Err(format!("{:?} and {:?} differ: {difference}", order[0], order[1]));
+    let (one, two) = (tree(&first)?, tree(&second)?);
+    let (ours, peers) = if number.is_multiple_of(2) {
+        (&one, &two)
+    } else {
+        (&two, &one)
+    };
+    let emptied = emptied(&context, ours, peers)?;
+    if let Some(difference) = difference(ours, peers, &emptied) {
+        return Err(format!("ours and buildx's differ: {difference}"));
     }
-    tally.same += 1;
-    tally.paths += one.len() as u64;
-    Ok(())
+    if !emptied.is_empty() {
+        return Ok(Outcome::PeerEmptied);
+    }
+    if let Some((name, _)) = copies.iter().find(|(_, cached)| !cached) {
+        let (first, second) = (order[0], order[1]);
+        return Ok(Outcome::Missed(format!(
+            "{second:?} after {first:?} was not cached: {name}"
+        )));
+    }
+    Ok(Outcome::Same {
+        paths: one.len() as u64,
+        cached: copies.len() as u64,
+    })
 }
+
+/// The files that buildx sent without their content, where ours have the content of a file on disk.
+///
+/// Buildx's client asks its ignore patterns twice, when it lists a file and when it opens it, by rules that differ
+/// where a pattern behind an exception matches a folder above the file. A file that it listed and then does not find is
+/// sent as an empty one, without a word.
+fn emptied(
+    context: &Path,
+    ours: &BTreeMap<PathBuf, Node>,
+    peers: &BTreeMap<PathBuf, Node>,
+) -> Result<BTreeSet<PathBuf>, String> {
+    let is_empty = |node: &Node| node.sha256.as_deref() == Some(EMPTY);
+    let candidates = ours.iter().filter(|(path, node)| {
+        let with_content = |peer: &Node| Node {
+            sha256: node.sha256.clone(),
+            ..peer.clone()
+        };
+        !is_empty(node)
+            && peers
+                .get(*path)
+                .is_some_and(|peer| is_empty(peer) && with_content(peer) == **node)
+    });
+    let candidates: Vec<_> = candidates.collect();
+    if candidates.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    // Root's `find` enters every folder, and names with a line end do not matter here: only the hashes are looked at.
+    let mut hashes = std::process::Command::new("find");
+    hashes
+        .arg(context)
+        .args(["-type", "f", "-exec", "sha256sum", "--zero", "{}", "+"]);
+    let hashes = String::from_utf8_lossy(&run::output(&mut hashes)?.stdout).into_owned();
+    let on_disk = |hash: &str| hashes.split('\0').any(|line| line.starts_with(hash));
+    let found = candidates
+        .into_iter()
+        .filter(|(_, node)| node.sha256.as_deref().is_some_and(on_disk));
+    Ok(found.map(|(path, _)| path.clone()).collect())
+}
+
+/// The SHA-256 of nothing.
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// A short common reason of two failures: the words of the longer common tail, without digests and names.
 fn reason(one: &str, two: &str) -> String {
@@ -210,14 +305,21 @@ fn reason(one: &str, two: &str) -> String {
     known.map_or_else(|| format!("{one} | {two}"), |known| (*known).to_owned())
 }
 
-/// The first path that is not the same in two trees.
-fn difference(one: &BTreeMap<PathBuf, Node>, two: &BTreeMap<PathBuf, Node>) -> Option<String> {
-    let paths = one.keys().chain(two.keys());
-    let path = paths.filter(|path| one.get(*path) != two.get(*path)).min()?;
+/// The first path that is not the same in two trees, but for those that are excused.
+fn difference(
+    ours: &BTreeMap<PathBuf, Node>,
+    peers: &BTreeMap<PathBuf, Node>,
+    excused: &BTreeSet<PathBuf>,
+) -> Option<String> {
+    let paths = ours
+        .keys()
+        .chain(peers.keys())
+        .filter(|path| !excused.contains(*path));
+    let path = paths.filter(|path| ours.get(*path) != peers.get(*path)).min()?;
     Some(format!(
         "{path:?}: {:?} against {:?}",
-        one.get(path),
-        two.get(path)
+        ours.get(path),
+        peers.get(path)
     ))
 }
 
@@ -237,20 +339,26 @@ fn markdown(arguments: &Arguments, tallies: &[(&Engine, Tally)], seconds: u64) -
          random ignore files and COPY or ADD instructions. Each tree is built by `unstale build` and by `docker buildx \
          build`, in an order that changes from run to run. The images' file trees are compared path by path (kind, mode, \
          owner, link target, content, attributes; not times), each sent by its own builder with `--no-cache`; a build by \
-         the second builder right after the first must find every COPY and ADD in the cache.",
+         the second builder right after the first must find every COPY and ADD in the cache. A run that misses is done \
+         again under new cache keys, up to three times: an engine under load misses now and then, and one builder after \
+         itself as well (`--control`). *Files emptied by buildx*: runs in which buildx listed a file and then sent it empty, \
+         because its two readings of the ignore file differ (an exception, then a pattern that matches a folder above the \
+         file); ours had the content that is on disk, and everything else was the same.",
     );
-    text.push_str("| engine | version | trees | same image | paths compared | steps hit across builders | failed in both | differences |\n");
-    text.push_str("|---|---|--:|--:|--:|--:|--:|--:|\n");
+    text.push_str("| engine | version | trees | same image | paths compared | steps hit across builders | missed once | files emptied by buildx | failed in both | differences |\n");
+    text.push_str("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n");
     for (engine, tally) in tallies {
         let failed: u64 = tally.failed.values().sum();
         text.push_str(&format!(
-            "| {} | {} | {} | {} | {} | {} | {failed} | {} |\n",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {failed} | {} |\n",
             engine.name,
             engine.version,
-            tally.same + failed + tally.differences.len() as u64,
+            tally.same + tally.emptied + failed + tally.differences.len() as u64,
             tally.same,
             tally.paths,
             tally.cached,
+            tally.missed,
+            tally.emptied,
             tally.differences.len()
         ));
     }

@@ -10,16 +10,17 @@ use rand::seq::IndexedRandom as _;
 
 use super::tree::Tree;
 
-/// Writes a Dockerfile and, mostly, an ignore file into a context; answers the Dockerfile's path.
+/// Writes a Dockerfile and, mostly, an ignore file into a context; answers the Dockerfile's path. The mark makes the
+/// cache keys of its steps its own.
 ///
 /// # Errors
 /// When one cannot be written.
-pub fn write(root: &Path, tree: &Tree, random: &mut StdRng) -> io::Result<PathBuf> {
+pub fn write(root: &Path, tree: &Tree, mark: &str, random: &mut StdRng) -> io::Result<PathBuf> {
     let dockerfile = root.join(match random.random_range(0..5) {
         0 => "docker/Dev.Dockerfile",
         _ => "Dockerfile",
     });
-    replace(&dockerfile, text(tree, random).as_bytes())?;
+    replace(&dockerfile, text(tree, mark, random).as_bytes())?;
     let own = dockerfile.with_file_name(format!(
         "{}.dockerignore",
         dockerfile.file_name().unwrap_or_default().display()
@@ -53,13 +54,13 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::write(path, content)
 }
 
-fn text(tree: &Tree, random: &mut StdRng) -> String {
+fn text(tree: &Tree, mark: &str, random: &mut StdRng) -> String {
     let base = if random.random_bool(0.5) {
         "scratch"
     } else {
         "unstale-base"
     };
-    let mut text = format!("FROM {base}\n");
+    let mut text = format!("FROM {base}\nWORKDIR /{mark}\n");
     for _ in 0..random.random_range(1..=2) {
         text.push_str(&instruction(tree, random));
     }
@@ -186,12 +187,14 @@ fn line(tree: &Tree, random: &mut StdRng) -> String {
         .choose(random)
         .cloned()
         .unwrap_or_else(|| "a".to_owned());
-    // A line holds no line end, and what ends in a backslash or an open class is an error most of the time.
+    // A line holds no line end. Engines refuse control characters in a pattern, and what ends in a backslash or an open
+    // class is an error most of the time: such lines are rare.
     let path = path.replace('\n', "?");
+    let odd = |character: char| character.is_control() || matches!(character, '\\' | '[');
     let path = if random.random_ratio(1, 30) {
         path
     } else {
-        path.replace('\\', "?").replace('[', "?")
+        path.replace(odd, "?")
     };
     let last = path.rsplit('/').next().unwrap_or("a").to_owned();
     let pattern = match random.random_range(0..14) {

@@ -83,7 +83,10 @@ fn ours(project: &Project, engine: &Engine, arguments: &[&str]) {
 fn composes(project: &Project, engine: &Engine, arguments: &[&str]) {
     let mut command = project.command(engine, "docker");
     command.args(["compose", "build"]).args(arguments);
-    command.env("FROM_ENV", "value").env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1").env("DOCKER_BUILDKIT", "1");
+    command
+        .env("FROM_ENV", "value")
+        .env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1")
+        .env("DOCKER_BUILDKIT", "1");
     output(&mut command);
 }
 
@@ -94,7 +97,12 @@ fn images(project: &Project, engine: &Engine) -> Value {
         let labels = described["Config"]["Labels"].as_object_mut().unwrap();
         labels.remove("org.opencontainers.image.revision");
         let history = engine.api("GET", &format!("/images/{name}/history")).unwrap();
-        let created_by: Vec<_> = history.as_array().unwrap().iter().map(|entry| entry["CreatedBy"].clone()).collect();
+        let created_by: Vec<_> = history
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| entry["CreatedBy"].clone())
+            .collect();
         json!({
             "Config": described["Config"],
             "Os": described["Os"],
@@ -105,7 +113,11 @@ fn images(project: &Project, engine: &Engine) -> Value {
         })
     };
     let name = project.name();
-    json!([describe(&format!("{name}-app:v1")), describe(&format!("{name}-app:extra")), describe(&format!("{name}-library"))])
+    json!([
+        describe(&format!("{name}-app:v1")),
+        describe(&format!("{name}-app:extra")),
+        describe(&format!("{name}-library"))
+    ])
 }
 
 #[test]

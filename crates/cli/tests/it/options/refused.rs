@@ -9,16 +9,34 @@ const REFUSED: [(&str, &str); 17] = [
     ("provenance: true", "services.app.build.provenance: "),
     ("provenance: mode=max", "services.app.build.provenance: "),
     ("sbom: true", "services.app.build.sbom: "),
-    ("cache_from: ['type=local,src=cache']", "services.app.build.cache_from: "),
+    (
+        "cache_from: ['type=local,src=cache']",
+        "services.app.build.cache_from: ",
+    ),
     ("cache_from: ['type=gha']", "services.app.build.cache_from: "),
-    ("cache_to: ['type=local,dest=cache']", "services.app.build.cache_to: "),
+    (
+        "cache_to: ['type=local,dest=cache']",
+        "services.app.build.cache_to: ",
+    ),
     ("cache_to: ['type=gha,mode=max']", "services.app.build.cache_to: "),
     ("cache_to: ['type=magic']", "services.app.build.cache_to: "),
-    ("additional_contexts: {lib: 'oci-layout:///srv/image'}", "services.app.build.additional_contexts.lib: "),
-    ("platforms: [linux/amd64, linux/arm64]", "services.app.build.platforms: "),
+    (
+        "additional_contexts: {lib: 'oci-layout:///srv/image'}",
+        "services.app.build.additional_contexts.lib: ",
+    ),
+    (
+        "platforms: [linux/amd64, linux/arm64]",
+        "services.app.build.platforms: ",
+    ),
     ("network: bridge-of-mine", "services.app.build.network: "),
-    ("extra_hosts: {name: not-an-address}", "services.app.build.extra_hosts: "),
-    ("secrets: [{source: token, mode: 0400}]", "services.app.build.secrets.token: "),
+    (
+        "extra_hosts: {name: not-an-address}",
+        "services.app.build.extra_hosts: ",
+    ),
+    (
+        "secrets: [{source: token, mode: 0400}]",
+        "services.app.build.secrets.token: ",
+    ),
     ("secrets: [unset]", "services.app.build.secrets.unset: "),
     // Compose itself knows these fields or not, depending on its version.
     ("no_such_field: 1", "no_such_field"),
@@ -44,10 +62,20 @@ fn unsupported_fields_are_named() {
             ),
         );
         let built = build(&project, engine, &[]);
-        assert!(matches!(built.code, Some(1 | 20)), "{:?} {}", built.code, built.stderr);
+        assert!(
+            matches!(built.code, Some(1 | 20)),
+            "{:?} {}",
+            built.code,
+            built.stderr
+        );
         let code = built.code.unwrap_or_default();
         built.refused(code, &[expected]);
-        assert!(engine.api("GET", &format!("/images/{}-app/json", project.name())).is_err(), "an image was built");
+        assert!(
+            engine
+                .api("GET", &format!("/images/{}-app/json", project.name()))
+                .is_err(),
+            "an image was built"
+        );
     }
 }
 

@@ -9,9 +9,17 @@ use testkit::{Engine, Project};
 fn steps_run_in_the_network_that_is_asked_for() {
     on_every_engine(|engine, project| {
         let options = engine.api("GET", "/networks/bridge").unwrap()["Options"].clone();
-        let bridge = options["com.docker.network.bridge.name"].as_str().unwrap().to_owned();
+        let bridge = options["com.docker.network.bridge.name"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let run = |test: &str| format!("FROM busybox\nRUN {test}\n");
-        project.write("default", run(&format!("test -e /sys/class/net/eth0 -a ! -e /sys/class/net/{bridge}")));
+        project.write(
+            "default",
+            run(&format!(
+                "test -e /sys/class/net/eth0 -a ! -e /sys/class/net/{bridge}"
+            )),
+        );
         project.write("none", run("test \"$(ls /sys/class/net)\" = lo"));
         project.write("host", run(&format!("test -e /sys/class/net/{bridge}")));
         project.write(
@@ -31,10 +39,24 @@ fn steps_run_in_the_network_that_is_asked_for() {
 fn steps_know_the_extra_hosts() {
     on_every_engine(|engine, project| {
         let networks = engine.api("GET", "/networks/bridge").unwrap();
-        let gateway = networks["IPAM"]["Config"][0]["Gateway"].as_str().unwrap_or_default().to_owned();
-        let has = |address: &str, name: &str| format!("RUN grep -E '^{address}[[:space:]]+{name}$' /etc/hosts\n");
-        project.write("Dockerfile", format!("FROM busybox\n{}{}", has("10.9.8.7", "one.test"), has("fd00::1", "two.test")));
-        project.write("gateway", format!("FROM busybox\n{}", has(&gateway, "gateway.test")));
+        let gateway = networks["IPAM"]["Config"][0]["Gateway"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        let has =
+            |address: &str, name: &str| format!("RUN grep -E '^{address}[[:space:]]+{name}$' /etc/hosts\n");
+        project.write(
+            "Dockerfile",
+            format!(
+                "FROM busybox\n{}{}",
+                has("10.9.8.7", "one.test"),
+                has("fd00::1", "two.test")
+            ),
+        );
+        project.write(
+            "gateway",
+            format!("FROM busybox\n{}", has(&gateway, "gateway.test")),
+        );
         project.write(
             "compose.yaml",
             "services:
@@ -56,8 +78,11 @@ fn steps_know_the_extra_hosts() {
 #[test]
 fn steps_have_the_limits_and_the_shared_memory_that_are_asked_for() {
     on_every_engine(|engine, project| {
-        project.write("ulimits", "FROM busybox\nRUN test $(ulimit -Sn) = 1234 && test $(ulimit -Hn) = 2345 && test $(ulimit -Sp) = 4321\n");
-        project.write("shm", "FROM busybox\nRUN test $(df -k /dev/shm | awk 'NR == 2 {print $2}') = 131072\n");
+        project.write("ulimits", "FROM busybox\nRUN test $(ulimit -Sn) = 1234 && test $(ulimit -Hn) = 2345\nRUN grep -E '^Max processes +4321 +4321 ' /proc/self/limits\n");
+        project.write(
+            "shm",
+            "FROM busybox\nRUN test $(df -k /dev/shm | awk 'NR == 2 {print $2}') = 131072\n",
+        );
         project.write(
             "compose.yaml",
             "services:
@@ -91,18 +116,29 @@ fn privileges_are_asked_for_and_what_the_engine_forbids_is_named() {
 ",
         );
         build(project, engine, &["host"]).ok();
-        build(project, engine, &["privileged"]).refused(20, &["services.privileged.build.privileged", "security.insecure"]);
-        build(project, engine, &["insecure"]).refused(20, &["services.insecure.build.entitlements", "security.insecure"]);
+        build(project, engine, &["privileged"])
+            .refused(20, &["services.privileged.build.privileged", "security.insecure"]);
+        build(project, engine, &["insecure"])
+            .refused(20, &["services.insecure.build.entitlements", "security.insecure"]);
     });
 }
 
 #[test]
 fn secrets_come_from_files_and_variables_also_of_dotenv_alone() {
     on_every_engine(|engine, project| {
-        let check = |id: &str, value: &str| format!("RUN --mount=type=secret,id={id},required=true grep -qx '{value}' /run/secrets/{id}\n");
-        let secrets = [("file", "of the file"), ("renamed", "of the shell"), ("dotenv", "of .env")];
+        let check = |id: &str, value: &str| {
+            format!("RUN --mount=type=secret,id={id},required=true grep -qx '{value}' /run/secrets/{id}\n")
+        };
+        let secrets = [
+            ("file", "of the file"),
+            ("renamed", "of the shell"),
+            ("dotenv", "of .env"),
+        ];
         let steps: String = secrets.iter().map(|(id, value)| check(id, value)).collect();
-        project.write("Dockerfile", format!("FROM busybox\n{steps}"));
+        project.write(
+            "Dockerfile",
+            format!("FROM busybox\nENV OWN={}\n{steps}", project.name()),
+        );
         project.write("secrets/file", "of the file\n");
         project.write(".env", "ONLY_IN_DOTENV=of .env\n");
         project.write(
@@ -119,7 +155,8 @@ secrets:
         assert_eq!(built.outcomes("app"), ["ran", "ran", "ran"]);
         build(project, engine, &[]).refused(1, &["services.app.build.secrets.shell", "TEST_SECRET"]);
         fs::remove_file(project.path().join("secrets/file")).unwrap();
-        let built = Built::run(unstale_build(project, engine, &["--no-cache"]).env("TEST_SECRET", "of the shell"));
+        let built =
+            Built::run(unstale_build(project, engine, &["--no-cache"]).env("TEST_SECRET", "of the shell"));
         built.refused(20, &["secrets/file"]);
     });
 }
@@ -131,10 +168,19 @@ fn steps_reach_the_users_ssh_agent_and_keys_from_files() {
         let agent = Agent::start(project, engine);
         fs::write(project.path().join("context/public"), public).unwrap();
         let has_key = |id: &str| {
-            format!("RUN --mount=type=ssh{id} ssh-add -L | cut -d' ' -f1-2 > /{id}keys && cmp /{id}keys /public\n", id = id)
+            format!(
+                "RUN --mount=type=ssh{id} ssh-add -L | cut -d' ' -f1-2 > /{id}keys && cmp /{id}keys /public\n",
+                id = id
+            )
         };
-        project.write("context/agent", format!("FROM busybox\nCOPY . /\n{}", has_key("")));
-        project.write("context/file", format!("FROM busybox\nCOPY . /\n{}", has_key(",id=deploy")));
+        project.write(
+            "context/agent",
+            format!("FROM busybox\nCOPY . /\n{}", has_key("")),
+        );
+        project.write(
+            "context/file",
+            format!("FROM busybox\nCOPY . /\n{}", has_key(",id=deploy")),
+        );
         project.write(
             "compose.yaml",
             "services:
@@ -149,13 +195,28 @@ fn steps_reach_the_users_ssh_agent_and_keys_from_files() {
 
 /// Makes a key, and a context with the machine's own `ssh-add`; gives the public key.
 fn with_ssh_client(project: &Project) -> String {
-    output(project.command_without_engine("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", "key"]));
-    let client = output(project.command_without_engine("sh").args(["-c", "command -v ssh-add"]));
+    output(
+        project
+            .command_without_engine("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", "key"]),
+    );
+    let client = output(
+        project
+            .command_without_engine("sh")
+            .args(["-c", "command -v ssh-add"]),
+    );
     let libraries = output(project.command_without_engine("ldd").arg(client.trim()));
     let libraries = libraries.split_whitespace().filter(|word| word.starts_with('/'));
     for file in libraries.chain([client.trim()]) {
-        let target = if file == client.trim() { "/usr/bin/ssh-add" } else { file };
-        let target = project.path().join("context").join(target.trim_start_matches('/'));
+        let target = if file == client.trim() {
+            "/usr/bin/ssh-add"
+        } else {
+            file
+        };
+        let target = project
+            .path()
+            .join("context")
+            .join(target.trim_start_matches('/'));
         fs::create_dir_all(target.parent().unwrap()).unwrap();
         fs::copy(file, target).unwrap();
     }
@@ -174,11 +235,22 @@ impl Agent {
         use std::io::{BufRead as _, BufReader};
         let socket = project.path().join("agent.sock").display().to_string();
         let mut command: Command = project.command(engine, "ssh-agent");
-        let mut process = command.args(["-D", "-a", &socket]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = command
+            .args(["-D", "-a", &socket])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         // It prints the socket once it listens there.
         let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        output(project.command_without_engine("ssh-add").args(["-q", "key"]).env("SSH_AUTH_SOCK", &socket));
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        output(
+            project
+                .command_without_engine("ssh-add")
+                .args(["-q", "key"])
+                .env("SSH_AUTH_SOCK", &socket),
+        );
         Agent { socket, process }
     }
 }

@@ -32,8 +32,18 @@ LABEL got=\"$FIXED|$ENVIRONMENT|$DOTENV|$EMPTY|$UNSET|$OVERRIDDEN|$FLAG\"
       args: [FIXED=7, ENVIRONMENT, DOTENV, EMPTY, UNSET, OVERRIDDEN=file]
 ",
         );
-        let mut command = unstale_build(project, engine, &["--build-arg", "OVERRIDDEN=a=b", "--build-arg", "FLAG"]);
-        Built::run(command.env("ENVIRONMENT", "of the shell").env("EMPTY", "").env("FLAG", "of the flag")).ok();
+        let mut command = unstale_build(
+            project,
+            engine,
+            &["--build-arg", "OVERRIDDEN=a=b", "--build-arg", "FLAG"],
+        );
+        Built::run(
+            command
+                .env("ENVIRONMENT", "of the shell")
+                .env("EMPTY", "")
+                .env("FLAG", "of the flag"),
+        )
+        .ok();
         for service in ["mapping", "list"] {
             let got = label(engine, &format!("{}-{service}", project.name()), "got");
             assert_eq!(got, "7|of the shell|of .env||default|a=b|of the flag");
@@ -50,14 +60,23 @@ fn the_time_stamp_of_the_environment_and_dockers_proxies_go_along() {
             "FROM busybox\nRUN test \"$HTTP_PROXY|$http_proxy|$NO_PROXY\" = 'http://proxy.test:3128|http://proxy.test:3128|own.test'\n\
              ARG SOURCE_DATE_EPOCH\nLABEL epoch=$SOURCE_DATE_EPOCH\n",
         );
-        project.write("compose.yaml", "services: {app: {build: {context: ., args: {NO_PROXY: own.test}}}}\n");
+        project.write(
+            "compose.yaml",
+            "services: {app: {build: {context: ., args: {NO_PROXY: own.test}}}}\n",
+        );
         let mut command = unstale_build(project, engine, &[]);
-        let configuration = command.get_envs().find_map(|(name, value)| value.filter(|_| name == "DOCKER_CONFIG"));
+        let configuration = command
+            .get_envs()
+            .find_map(|(name, value)| value.filter(|_| name == "DOCKER_CONFIG"));
         let configuration = std::path::PathBuf::from(configuration.unwrap()).join("config.json");
-        let proxies = r#"{"proxies": {"default": {"httpProxy": "http://proxy.test:3128", "noProxy": "file.test"}}}"#;
+        let proxies =
+            r#"{"proxies": {"default": {"httpProxy": "http://proxy.test:3128", "noProxy": "file.test"}}}"#;
         std::fs::write(configuration, proxies).unwrap();
         Built::run(command.env("SOURCE_DATE_EPOCH", "1700000000")).ok();
-        assert_eq!(label(engine, &format!("{}-app", project.name()), "epoch"), "1700000000");
+        assert_eq!(
+            label(engine, &format!("{}-app", project.name()), "epoch"),
+            "1700000000"
+        );
     });
 }
 
@@ -65,7 +84,10 @@ fn the_time_stamp_of_the_environment_and_dockers_proxies_go_along() {
 fn target_labels_tags_and_names_are_those_of_the_compose_file() {
     on_every_engine(|engine, project| {
         let name = project.name();
-        project.write("Dockerfile", "FROM busybox AS first\nLABEL stage=first\nFROM first AS second\nLABEL stage=second\n");
+        project.write(
+            "Dockerfile",
+            "FROM busybox AS first\nLABEL stage=first\nFROM first AS second\nLABEL stage=second\n",
+        );
         project.write(
             "compose.yaml",
             format!(
@@ -98,8 +120,16 @@ fn target_labels_tags_and_names_are_those_of_the_compose_file() {
         assert_eq!(labels["own"], "a, \"b\" = c");
         assert_eq!(labels["com.docker.compose.project"], name);
         assert_eq!(labels["com.docker.compose.service"], "named");
-        assert!(labels["com.docker.compose.version"].as_str().unwrap().starts_with(|first: char| first.is_ascii_digit()));
-        assert!(engine.api("GET", &format!("/images/{name}-named/json")).is_err(), "the default name is not used beside image");
+        assert!(
+            labels["com.docker.compose.version"]
+                .as_str()
+                .unwrap()
+                .starts_with(|first: char| first.is_ascii_digit())
+        );
+        assert!(
+            engine.api("GET", &format!("/images/{name}-named/json")).is_err(),
+            "the default name is not used beside image"
+        );
     });
 }
 
@@ -117,11 +147,20 @@ fn an_image_is_built_for_the_one_platform_that_is_asked_for() {
   several: {build: {context: ., platforms: [linux/amd64, linux/arm64]}}
 ",
         );
-        let architecture = |service: &str| image(engine, &format!("{}-{service}", project.name()))["Architecture"].clone();
+        let architecture =
+            |service: &str| image(engine, &format!("{}-{service}", project.name()))["Architecture"].clone();
         build(project, engine, &["own", "listed", "running"]).ok();
         let own = engine.api("GET", "/version").unwrap()["Arch"].clone();
-        assert_eq!([architecture("own"), architecture("listed"), architecture("running")], [own, "arm64".into(), "s390x".into()]);
-        Built::run(unstale_build(project, engine, &["own"]).env("DOCKER_DEFAULT_PLATFORM", "linux/riscv64")).ok();
+        assert_eq!(
+            [
+                architecture("own"),
+                architecture("listed"),
+                architecture("running")
+            ],
+            [own, "arm64".into(), "s390x".into()]
+        );
+        Built::run(unstale_build(project, engine, &["own"]).env("DOCKER_DEFAULT_PLATFORM", "linux/riscv64"))
+            .ok();
         assert_eq!(architecture("own"), "riscv64");
         build(project, engine, &["several"]).refused(1, &["services.several.build.platforms", "2 platforms"]);
     });
