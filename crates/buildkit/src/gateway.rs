@@ -114,6 +114,10 @@ const IMAGE_CONFIG: &str = "containerimage.config";
 const PINGS: u32 = 20;
 /// The pause between two such questions, for daemons that answer at once.
 const PING_PAUSE: Duration = Duration::from_millis(25);
+/// How long messages about a build are gathered before they are passed on together.
+const BATCH: Duration = Duration::from_millis(50);
+/// How many messages are gathered at most, which bounds their memory.
+const BATCH_MESSAGES: usize = 64;
 /// How long a cancelled build may take to end at the daemon.
 const CANCEL: Duration = Duration::from_secs(30);
 
@@ -178,12 +182,32 @@ async fn follow(client: Client, reference: String, sender: mpsc::Sender<StatusEv
         return;
     };
     let mut stream = stream.into_inner();
-    while let Some(Ok(message)) = stream.next().await {
+    while let Some(Ok(mut message)) = stream.next().await {
+        // The daemon tells of a step's end and of its last progress apart, in any order: taken together, they can be
+        // told in theirs.
+        let pause = tokio::time::sleep(BATCH);
+        tokio::pin!(pause);
+        for _ in 1..BATCH_MESSAGES {
+            tokio::select! {
+                () = &mut pause => break,
+                next = stream.next() => match next {
+                    Some(Ok(next)) => append(&mut message, next),
+                    _ => break,
+                },
+            }
+        }
         for event in events(message) {
             // Without a listener the stream is still read to its end, which is the end of the build.
             let _ = sender.send(event).await;
         }
     }
+}
+
+fn append(message: &mut control::StatusResponse, next: control::StatusResponse) {
+    message.vertexes.extend(next.vertexes);
+    message.statuses.extend(next.statuses);
+    message.logs.extend(next.logs);
+    message.warnings.extend(next.warnings);
 }
 
 impl Job {

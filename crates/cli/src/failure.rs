@@ -93,14 +93,12 @@ impl From<LedgerError> for Failure {
 /// that just now), the place in the Dockerfile, a hint.
 pub fn service(report: &ServiceReport, error: &ServiceError, with_output: bool) -> Failure {
     let service = text::line(&report.build.service);
-    let mut message = format!("{service}: {}", chain(error));
+    let cause = service_cause(report, error);
+    let mut message = format!("{service}: {cause}");
     let mut hint = None;
     match error {
         ServiceError::BuildKit(error) if error.is_disconnect() => {
-            message = format!(
-                "{service}: the connection to the builder was lost during the build: {}",
-                chain(error)
-            );
+            message = format!("{service}: the connection to the builder was lost during the build: {cause}");
             hint = Some("check that the engine still runs (docker info) and what its log says".to_owned());
         }
         ServiceError::BuildKit(error) => {
@@ -133,6 +131,11 @@ pub fn service(report: &ServiceReport, error: &ServiceError, with_output: bool) 
         hint,
         code: exit::BUILD_FAILED,
     }
+}
+
+/// A service's error in one line, without the values of secret build arguments.
+pub fn service_cause(report: &ServiceReport, error: &ServiceError) -> String {
+    report.build.mask().text(&chain(error)).into_owned()
 }
 
 /// The place that an error is about where the builder does not show it: that of the failed step, or the line that the
@@ -178,6 +181,8 @@ fn builder_hint(message: &str) -> Option<String> {
         "Dockerfile parse error",
     ]) {
         "correct the line; a step that spans lines ends each of them but the last with a backslash"
+    } else if says(&["already exists"]) && message.starts_with("image ") {
+        "another build gave the image this name at the same moment; build again"
     } else if says(&["circular dependency detected"]) {
         "let one of the stages do without the other"
     } else if says(&["Dockerfile cannot be empty"]) {

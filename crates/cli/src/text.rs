@@ -9,6 +9,10 @@ use unicode_width::UnicodeWidthChar;
 
 /// One line: control characters are dropped, line breaks become spaces.
 pub fn line(text: &str) -> String {
+    guard(&clean_line(text)).into_owned()
+}
+
+fn clean_line(text: &str) -> String {
     text.chars()
         .filter_map(|c| match c {
             '\n' | '\r' | '\t' => Some(' '),
@@ -46,7 +50,7 @@ pub fn log_line(bytes: &[u8]) -> String {
 }
 
 /// Characters that change what a terminal shows elsewhere, or the order in which text is read.
-fn is_hostile(c: char) -> bool {
+pub fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}')
 }

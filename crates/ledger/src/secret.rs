@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use sha2::{Digest, Sha256};
 
@@ -224,16 +224,55 @@ impl Keeper {
     /// The text without secrets: values that were [remembered](Self::remember), user parts of URLs, and values in
     /// words of the form `NAME=value` whose name [looks secret](looks_secret).
     pub(crate) fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut text = self.hide(text);
+        while let Some(range) = user_part(&text) {
+            text.to_mut().replace_range(range, SCRUBBED);
+        }
+        scrub_assignments(text)
+    }
+
+    /// The text without the values that were [remembered](Self::remember).
+    fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut text = Cow::Borrowed(text);
         for secret in self.seen.read().unwrap_or_else(PoisonError::into_inner).iter() {
             if text.contains(secret.as_str()) {
                 text = Cow::Owned(text.replace(secret.as_str(), SCRUBBED));
             }
         }
-        while let Some(range) = user_part(&text) {
-            text.to_mut().replace_range(range, SCRUBBED);
+        text
+    }
+}
+
+/// Takes the secrets of a build out of what is shown of it: BuildKit writes the values of build arguments into the
+/// names of steps, and programs print what they get.
+#[derive(Clone, Debug)]
+pub struct Mask(Arc<Keeper>);
+
+impl Mask {
+    /// Hides the values of those build arguments that [`Ledger::arg`](crate::Ledger::arg) does not record as they are.
+    pub fn new<'a>(args: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let keeper = Keeper::new([0; SALT_LENGTH]);
+        for (name, value) in args {
+            if looks_secret(name) || looks_like_credential(value) {
+                keeper.remember(value);
+            }
         }
-        scrub_assignments(text)
+        Self(Arc::new(keeper))
+    }
+
+    /// The text with [`SCRUBBED`] in the place of each hidden value.
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.0.hide(text)
+    }
+
+    /// The same for output, which need not be text.
+    pub fn bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
+        // Output that is no text stays as it is, unless there is something to hide in it.
+        let hidden = match self.0.hide(&String::from_utf8_lossy(&bytes)) {
+            Cow::Owned(hidden) => Some(hidden.into_bytes()),
+            Cow::Borrowed(_) => None,
+        };
+        hidden.unwrap_or(bytes)
     }
 }
 

@@ -35,7 +35,7 @@ enum Seen {
     Text(&'static str),
     Mode(u32),
     Absent,
-    /// Of the path nothing is seen in the image; the COPY must have run (or must have been cached).
+    /// The change is not seen in the image; the COPY must have run (or must have been cached).
     Copied(bool),
 }
 
@@ -166,10 +166,10 @@ pub const CASES: [Case; 11] = [
     Case {
         write: |root| {
             plain(root);
+            unique(root);
             link(root, "first", "app/src/link");
         },
         change: |root| link(root, "other", "app/src/link"),
-        // A copy of a link keeps its target, which is not there.
         old: &[("app/link", Seen::Copied(false))],
         new: &[("app/link", Seen::Copied(true))],
         ..Case::of_code("a symbolic link's target")
@@ -177,6 +177,7 @@ pub const CASES: [Case; 11] = [
     Case {
         write: |root| {
             plain(root);
+            unique(root);
             attribute(root, "app/src/code", b"one");
         },
         change: |root| attribute(root, "app/src/code", b"two"),
@@ -253,6 +254,11 @@ impl Observed {
 fn plain(root: &Path) {
     write(root, "app/src/code", "one");
     dockerfile(root, "app", "");
+}
+
+/// A file that no other context has, so that a step which runs cannot have run before for another one.
+fn unique(root: &Path) {
+    write(root, "app/src/unique", &root.display().to_string());
 }
 
 fn dockerfile(root: &Path, context: &str, more: &str) {

@@ -99,8 +99,8 @@ fn row(engine: &Engine, line: &Line) -> String {
 }
 
 fn on_engine(engine: &Engine) -> Result<Vec<Line>, String> {
-    let contexts: [(&str, fn(&Path) -> std::io::Result<()>); 2] =
-        [("one file of 1 GB", one_file), ("100,000 files", many_files)];
+    type Write = fn(&Path) -> std::io::Result<()>;
+    let contexts: [(&str, Write); 2] = [("one file of 1 GB", one_file), ("100,000 files", many_files)];
     let mut lines = Vec::new();
     for (context, write) in contexts {
         let _hold = engine.shared();

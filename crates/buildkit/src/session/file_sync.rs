@@ -12,10 +12,14 @@
 //! send are derived from the content: another content always has another time, and the same content the same.
 //! Times are in no cache key, so this changes no hit.
 
+mod selection;
+mod stat;
+
 use super::{Failure, Failures};
 use crate::proto::file_sync::file_sync_server;
-use crate::proto::fsutil::{Packet, Stat, packet::PacketType};
-use sha2::{Digest, Sha256};
+use crate::proto::fsutil::{Packet, packet::PacketType};
+use selection::wanted;
+use stat::stats;
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::PathBuf;
@@ -25,7 +29,6 @@ use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 use unstale_context::{ContextError, Entry, HashIndex, Kind, Selector, Snapshot, snapshot};
 
@@ -303,238 +306,5 @@ fn packet(r#type: PacketType, id: u32, data: Vec<u8>) -> Packet {
         id,
         data,
         stat: None,
-    }
-}
-
-/// Reads which folder and which part of it a request is for.
-fn wanted(metadata: &MetadataMap) -> Result<(String, Selector), Status> {
-    let name = values(metadata, "dir-name").pop().unwrap_or_default();
-    let selector = Selector {
-        include: values(metadata, "include-patterns"),
-        exclude: values(metadata, "exclude-patterns"),
-        follow: values(metadata, "followpaths"),
-    };
-    Ok((name, selector))
-}
-
-/// The values of a metadata key. Since BuildKit 0.12, one value that is not ASCII makes all values of its key
-/// query-escaped, and `<key>-encoded` says so.
-fn values(metadata: &MetadataMap, key: &str) -> Vec<String> {
-    let flag = format!("{key}-encoded");
-    let encoded = metadata
-        .get(flag.as_str())
-        .is_some_and(|value| matches!(value.as_bytes(), b"1" | b"true"));
-    let raw = metadata.get_all(key);
-    let text = raw
-        .iter()
-        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    if encoded {
-        text.map(|value| unescape(&value)).collect()
-    } else {
-        text.collect()
-    }
-}
-
-/// Undoes Go's `url.QueryEscape`.
-fn unescape(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = |at: usize| tail.get(at).and_then(|&digit| char::from(digit).to_digit(16));
-        match (first, hex(0), hex(1)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push((high * 16 + low) as u8);
-                rest = &tail[2..];
-                continue;
-            }
-            (b'+', ..) => bytes.push(b' '),
-            (&byte, ..) => bytes.push(byte),
-        }
-        rest = tail;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// Nanoseconds that stand for the content and the extended attributes of an entry. `None` where neither
-/// exists: then the entry's own time is as good as any, since the daemon compares all the rest.
-fn salt(entry: &Entry) -> Option<i64> {
-    let content: &[u8] = match &entry.kind {
-        Kind::File { sha256, .. } => sha256,
-        _ if entry.xattrs.is_empty() => return None,
-        _ => &[],
-    };
-    let mut hash = Sha256::new();
-    hash.update(content);
-    for (name, value) in &entry.xattrs {
-        hash.update((name.len() as u64).to_le_bytes());
-        hash.update(name);
-        hash.update((value.len() as u64).to_le_bytes());
-        hash.update(value);
-    }
-    let digest = hash.finalize();
-    let word = u64::from_le_bytes([
-        digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7],
-    ]);
-    Some((word % 1_000_000_000) as i64)
-}
-
-/// The STATs of entries in their order.
-///
-/// A hard link has size and time of the file that it stands for: the daemon takes it for changed if they are not
-/// those of what it holds, and then links it anew over itself, which leaves a file named `.tmp.…` in the context.
-fn stats(entries: &[Entry]) -> impl Iterator<Item = Stat> {
-    let mut firsts: HashMap<&str, (i64, i64)> = HashMap::new();
-    for entry in entries {
-        if let Kind::HardLink { to } = &entry.kind {
-            firsts.insert(to, (0, 0));
-        }
-    }
-    entries.iter().map(move |entry| {
-        let mut stat = stat(entry);
-        match &entry.kind {
-            Kind::HardLink { to } => {
-                if let Some(first) = firsts.get(&**to) {
-                    (stat.size, stat.mod_time) = *first;
-                }
-            }
-            _ => {
-                if let Some(first) = firsts.get_mut(&*entry.path) {
-                    *first = (stat.size, stat.mod_time);
-                }
-            }
-        }
-        stat
-    })
-}
-
-/// The STAT of an entry as fsutil's sender writes it: owned by root, with Go's mode bits. What a hard link has of its
-/// first name is left out.
-fn stat(entry: &Entry) -> Stat {
-    let (seconds, nanoseconds) = entry.mtime;
-    let nanoseconds = salt(entry).unwrap_or_else(|| i64::from(nanoseconds));
-    let mut stat = Stat {
-        path: entry.path.to_string(),
-        mode: go_mode(entry.mode),
-        mod_time: seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds),
-        xattrs: entry.xattrs.iter().cloned().collect(),
-        ..Stat::default()
-    };
-    match &entry.kind {
-        Kind::File { size, .. } => stat.size = i64::try_from(*size).unwrap_or(i64::MAX),
-        Kind::HardLink { to } => stat.linkname = to.to_string(),
-        Kind::Symlink { target } => {
-            stat.size = i64::try_from(target.len()).unwrap_or(i64::MAX);
-            stat.linkname = target.to_string();
-        }
-        Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor } => {
-            (stat.devmajor, stat.devminor) = (i64::from(*major), i64::from(*minor));
-        }
-        Kind::Directory | Kind::Fifo => {}
-    }
-    stat
-}
-
-/// A unix `st_mode` in the bits of Go's `os.FileMode`.
-fn go_mode(mode: u32) -> u32 {
-    let kind = match mode & 0o170000 {
-        0o040000 => 1 << 31,
-        0o120000 => 1 << 27,
-        0o060000 => 1 << 26,
-        0o020000 => (1 << 26) | (1 << 21),
-        0o010000 => 1 << 25,
-        _ => 0,
-    };
-    let special = [(0o4000, 1 << 23), (0o2000, 1 << 22), (0o1000, 1 << 20)];
-    let special = special
-        .iter()
-        .filter(|(unix, _)| mode & unix != 0)
-        .fold(0, |bits, (_, go)| bits | go);
-    kind | special | (mode & 0o777)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn modes_are_go_file_modes() {
-        // The values are Go's os.ModeDir, ModeSymlink … as documented in package io/fs.
-        assert_eq!(go_mode(0o100644), 0o644);
-        assert_eq!(go_mode(0o104755), (1 << 23) | 0o755);
-        assert_eq!(go_mode(0o041777), (1 << 31) | (1 << 20) | 0o777);
-        assert_eq!(go_mode(0o120777), (1 << 27) | 0o777);
-        assert_eq!(go_mode(0o020600), (1 << 26) | (1 << 21) | 0o600);
-        assert_eq!(go_mode(0o010600), (1 << 25) | 0o600);
-    }
-
-    #[test]
-    fn escaped_metadata_is_read() {
-        let mut metadata = MetadataMap::new();
-        metadata.insert("dir-name", "context".parse().unwrap());
-        metadata.append("exclude-patterns", "caf%C3%A9%2F%2A".parse().unwrap());
-        metadata.append("exclude-patterns", "a+b%2".parse().unwrap());
-        metadata.insert("exclude-patterns-encoded", "1".parse().unwrap());
-        metadata.append("followpaths", "100%25".parse().unwrap());
-        let (name, selector) = wanted(&metadata).unwrap();
-        assert_eq!(name, "context");
-        assert_eq!(selector.exclude, ["café/*", "a b%2"]);
-        assert_eq!(selector.follow, ["100%25"], "plain values are taken as they are");
-    }
-
-    #[test]
-    fn the_time_sent_depends_on_content_and_attributes_only() {
-        let entry = |byte: u8, xattrs: &[(&str, &str)]| Entry {
-            path: "a".into(),
-            mode: 0o100644,
-            mtime: (1_700_000_000, 5),
-            xattrs: xattrs
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
-                .collect(),
-            kind: Kind::File {
-                size: 1,
-                sha256: [byte; 32],
-                tarsum: [byte; 32],
-            },
-        };
-        let time = |entry: &Entry| stat(entry).mod_time;
-        let one = entry(1, &[]);
-        assert_eq!(
-            time(&one),
-            time(&Entry {
-                mtime: (1_700_000_000, 999),
-                ..entry(1, &[])
-            })
-        );
-        assert_ne!(time(&one), time(&entry(2, &[])));
-        assert_ne!(time(&one), time(&entry(1, &[("user.a", "b")])));
-        assert_ne!(
-            time(&entry(1, &[("user.a", "b")])),
-            time(&entry(1, &[("user.ab", "")]))
-        );
-        assert_eq!(
-            time(&one) / 1_000_000_000,
-            1_700_000_000,
-            "the whole seconds are the file's own"
-        );
-    }
-    #[test]
-    fn a_hard_link_is_sent_with_size_and_time_of_its_file() {
-        let entry = |path: &str, kind: Kind| Entry {
-            path: path.into(),
-            mode: 0o100644,
-            mtime: (1_700_000_000, 5),
-            xattrs: Vec::new(),
-            kind,
-        };
-        let file = Kind::File {
-            size: 7,
-            sha256: [1; 32],
-            tarsum: [1; 32],
-        };
-        let entries = [entry("a", file), entry("b", Kind::HardLink { to: "a".into() })];
-        let sent: Vec<Stat> = stats(&entries).collect();
-        assert_eq!((sent[1].linkname.as_str(), sent[1].size), ("a", 7));
-        assert_eq!(sent[1].mod_time, sent[0].mod_time);
     }
 }

@@ -1,7 +1,7 @@
 //! The JSON documents. Their shape is documented in docs/json.md; `schema` names it and its version.
 
-use crate::failure::chain;
-use crate::text::timestamp;
+use crate::failure::service_cause;
+use crate::text::{is_hostile, timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 use unstale_flow::build::{BuildReport, ServiceReport, Step, StepKind};
@@ -35,7 +35,7 @@ fn service(report: &ServiceReport) -> Value {
         "tags": report.build.images,
         "image_id": report.image_id,
         "outcome": report.outcome,
-        "error": report.error.as_ref().map(|error| chain(error)),
+        "error": report.error.as_ref().map(|error| service_cause(report, error)),
         "commit": revision.map(|revision| revision.commit.as_str()),
         "dirty": revision.is_some_and(|revision| revision.dirty),
         "up_to_date": built && work.clone().all(|step| step.outcome == Outcome::Cached),
@@ -71,7 +71,32 @@ pub fn log_build(build: &BuildRecord) -> String {
     pretty(&json!({ "schema": "unstale.log/1", "build": build }))
 }
 
-/// JSON escapes control characters itself, so that nothing of a name reaches a terminal as an order.
+/// JSON escapes the control characters of ASCII itself; the other characters that a terminal obeys, or that change
+/// the order in which text is read, are escaped here. They stand in strings only.
 fn pretty(document: &impl Serialize) -> String {
-    serde_json::to_string_pretty(document).unwrap_or_default()
+    let text = serde_json::to_string_pretty(document).unwrap_or_default();
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && is_hostile(c) {
+            safe.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_holds_no_character_that_a_terminal_obeys_and_means_the_same() {
+        let name = "a\u{1b}[31m\u{7f}\u{9b}\u{202e}\u{2028}\nb\u{e9}";
+        let text = pretty(&json!({ "name": name }));
+        assert!(text.chars().all(|c| c == '\n' || !is_hostile(c)), "{text:?}");
+        assert!(text.contains('\u{e9}'));
+        let read: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["name"], name);
+    }
 }

@@ -116,7 +116,8 @@ fn service_text(service: &StoredService) -> String {
         };
         let _ = writeln!(text, "  arg {}={value}", line(arg.name()));
     }
-    for context in &service.manifests {
+    // The engine asks for a folder several times; what it got nothing from needs no line.
+    for context in service.manifests.iter().filter(|context| context.files > 0) {
         let _ = writeln!(
             text,
             "  {} {}: {} files, {} bytes",

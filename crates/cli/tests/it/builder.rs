@@ -33,19 +33,25 @@ impl Builder {
         }
     }
 
-    /// Runs a test with a project of its own on each kind of engine.
-    fn on_engines(test: impl Fn(&Builder, &Engine, &Project)) {
+    /// Runs a test with a project of its own on each kind of engine, side by side; a failure names the engine as its
+    /// thread.
+    fn on_engines(test: impl Fn(&Builder, &Engine, &Project) + Sync) {
         let Some(builder) = Builder::find() else { return };
-        for name in ENGINES {
-            let Some(engine) = engine(name) else {
-                left_out(&format!("engine {name} does not answer"));
-                continue;
-            };
-            println!("engine {name}");
-            let _shared = engine.shared();
-            let project = Project::new("builder");
-            test(&builder, engine, &project);
-        }
+        thread::scope(|scope| {
+            for name in ENGINES {
+                let Some(engine) = engine(name) else {
+                    left_out(&format!("engine {name} does not answer"));
+                    continue;
+                };
+                let (builder, test) = (&builder, &test);
+                let on_engine = move || {
+                    let _shared = engine.shared();
+                    test(builder, engine, &Project::new("builder"));
+                };
+                let thread = thread::Builder::new().name(name.to_owned());
+                thread.spawn_scoped(scope, on_engine).unwrap();
+            }
+        });
     }
 
     /// Pushes the engine's busybox; answers the name that a `FROM` on the builder can have.

@@ -137,6 +137,8 @@ pub async fn build(
         () = cancel.cancelled() => return Err(BuildError::Cancelled),
     };
     let commit = repository.as_ref().map(Repository::commit);
+    // What is refused here is no build yet, and not recorded.
+    let plan = Plan::new(gathered.builds)?;
     let (recorder, mut warnings) = Recorder::open(environment);
     let (index, warning) = recorder.hash_index();
     warnings.extend(warning);
@@ -158,7 +160,6 @@ pub async fn build(
             &events,
         )
         .await;
-    let plan = Plan::new(gathered.builds)?;
     let started = Event::BuildStarted {
         build_id: build_id.clone(),
         builder: builder.describe(),

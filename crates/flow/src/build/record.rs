@@ -267,7 +267,7 @@ fn manifest(transfer: &Transfer) -> ContextManifest {
         FileRecord {
             path: entry.path.to_string(),
             kind,
-            mode: entry.mode,
+            mode: entry.mode & 0o7777,
             size,
             content,
         }

@@ -221,7 +221,11 @@ async fn run(
         entitlements: request::entitlements(build).into_keys().collect(),
         internal: false,
     };
-    let steps = Arc::new(Mutex::new(Steps::new(&build.service, shared.counter.clone())));
+    let steps = Arc::new(Mutex::new(Steps::new(
+        &build.service,
+        shared.counter.clone(),
+        build.mask(),
+    )));
     let mut graph = Graph {
         vertices: Vec::new(),
         target: None,

@@ -14,6 +14,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, SystemTime};
 use unstale_buildkit::llb::{Graph, Location, Op, Vertex};
 use unstale_buildkit::status::{StatusEvent, VertexState};
+use unstale_ledger::secret::Mask;
 
 /// A step of a finished build.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,6 +86,8 @@ pub type Counter = std::sync::Arc<std::sync::atomic::AtomicU32>;
 pub struct Steps {
     service: String,
     counter: Counter,
+    /// Hides secret arguments, whose values BuildKit writes into names.
+    mask: Mask,
     order: Vec<String>,
     vertices: HashMap<String, Known>,
     /// The graph's vertices that need no other.
@@ -107,10 +110,11 @@ struct Known {
 
 impl Steps {
     /// No steps yet.
-    pub fn new(service: &str, counter: Counter) -> Steps {
+    pub fn new(service: &str, counter: Counter, mask: Mask) -> Steps {
         Steps {
             service: service.to_owned(),
             counter,
+            mask,
             order: Vec::new(),
             vertices: HashMap::new(),
             sources: HashSet::new(),
@@ -132,8 +136,13 @@ impl Steps {
     /// Takes an event of the daemon in, and gives what follows from it.
     pub fn apply(&mut self, event: StatusEvent) -> Vec<Event> {
         match event {
-            StatusEvent::Vertex(state) => self.vertex(state),
-            StatusEvent::Log(log) => {
+            StatusEvent::Vertex(mut state) => {
+                state.name = self.mask.text(&state.name).into_owned();
+                state.error = state.error.map(|error| self.mask.text(&error).into_owned());
+                self.vertex(state)
+            }
+            StatusEvent::Log(mut log) => {
+                log.data = self.mask.bytes(log.data);
                 let Some(known) = self.vertices.get_mut(&log.vertex) else {
                     return Vec::new();
                 };
@@ -331,14 +340,15 @@ impl Steps {
     }
 
     fn graph_step(&self, graph: &Graph, vertex: &Vertex, known: Option<Known>, rest: Outcome) -> Step {
+        let name = self.mask.text(&vertex.name).into_owned();
         let state = known.as_ref().map(|known| &known.state);
         let outcome = known.as_ref().and_then(|known| known.outcome).unwrap_or(rest);
         // An inferred vertex has times that are not its own.
         let own = |time: Option<SystemTime>| if outcome == Outcome::Ran { time } else { None };
         Step {
             number: known.as_ref().map_or(0, |known| known.number),
-            name: vertex.name.clone(),
-            instruction: instruction(&vertex.name).to_owned(),
+            instruction: instruction(&name).to_owned(),
+            name,
             location: vertex.location.clone(),
             digest: vertex.digest.clone(),
             stable_digest: vertex.stable_digest.clone(),

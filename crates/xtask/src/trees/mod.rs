@@ -62,7 +62,7 @@ struct Tally {
     missed: u64,
     /// Runs in which buildx sent a file without its content (see [`emptied`]), and all else was the same.
     emptied: u64,
-    /// Both builders failed, by the engine's reason.
+    /// Both builders failed, by what the engine said.
     failed: BTreeMap<String, u64>,
     /// What must not be.
     differences: Vec<String>,
@@ -123,8 +123,8 @@ pub fn campaign(arguments: &Arguments) -> Result<bool, String> {
     }))
 }
 
-/// How often a run is tried before a cache miss counts as a difference. An engine under load misses now and then, and
-/// the same one builder after itself (`--control`); contexts with other digests miss every time.
+/// How often a run is tried before a cache miss counts as a difference: contexts with other digests miss every time. What
+/// an engine misses on its own, `--control` tells.
 const TRIES: u64 = 3;
 
 /// What came of one run.
@@ -203,7 +203,9 @@ fn one(engine: &Engine, arguments: &Arguments, number: u64) -> Result<Outcome, S
     let first = build(order[0], Mode::Fresh)?;
     let second = build(order[1], Mode::Cached)?;
     let (first, copies) = match (first, second) {
-        (Built::Failed(one), Built::Failed(two)) => return Ok(Outcome::BothFailed(reason(&one, &two))),
+        (Built::Failed(first), Built::Failed(second)) => {
+            return Ok(Outcome::BothFailed(reason(&first, &second)));
+        }
         (Built::Failed(why), _) => return Err(format!("only {:?} failed: {why}", order[0])),
         (_, Built::Failed(why)) => return Err(format!("only {:?} failed: {why}", order[1])),
         (Built::Image { tag, .. }, Built::Image { copies, .. }) => (tag, copies),
@@ -282,27 +284,66 @@ fn emptied(
 /// The SHA-256 of nothing.
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// A short common reason of two failures: the words of the longer common tail, without digests and names.
-fn reason(one: &str, two: &str) -> String {
-    const KNOWN: [&str; 13] = [
-        "non-printable ascii characters",
+/// Why both builders failed: what each must say, and the words for it in the report. Anything else is told in full.
+const REASONS: [(&str, &str, &str); 10] = [
+    (
+        "non-printable ascii",
+        "non-printable ascii",
+        "a control character in a pattern or source",
+    ),
+    (
+        "protocol_error",
+        "connection is draining",
+        "a control character in a pattern or source",
+    ),
+    (
+        "unknown flag",
+        "unknown flag",
+        "a flag that the engine does not know",
+    ),
+    (
+        "unexpected end of statement",
+        "unexpected end of statement",
+        "a quote in a source",
+    ),
+    (
+        "syntax error in pattern",
+        "syntax error in pattern",
+        "a malformed pattern",
+    ),
+    (
+        "not a directory",
+        "not a directory",
+        "a folder is to replace a file, or the other way round",
+    ),
+    (
+        "cannot copy to non-directory",
+        "cannot copy to non-directory",
+        "a folder is to replace a file, or the other way round",
+    ),
+    ("not found", "not found", "the source is not in the context"),
+    (
         "not found",
         "no such file or directory",
-        "cannot copy to non-directory",
-        "not a directory",
-        "is a directory",
-        "file exists",
-        "too many levels of symbolic links",
-        "too many links",
-        "syntax error in pattern",
-        "unknown flag",
-        "must be a directory and end with a /",
-        "invalid argument",
-    ];
-    let known = KNOWN
-        .iter()
-        .find(|known| one.contains(**known) && two.contains(**known));
-    known.map_or_else(|| format!("{one} | {two}"), |known| (*known).to_owned())
+        "the source is not in the context",
+    ),
+    (
+        "no such file or directory",
+        "no such file or directory",
+        "the source is not in the context",
+    ),
+];
+
+fn reason(first: &str, second: &str) -> String {
+    let (one_says, other_says) = (first.to_lowercase(), second.to_lowercase());
+    let known = REASONS.iter().find(|(one, two, _)| {
+        other_says.contains(one) && one_says.contains(two)
+            || other_says.contains(two) && one_says.contains(one)
+    });
+    known.map_or_else(
+        || format!("{first} | {second}"),
+        |(.., label)| (*label).to_owned(),
+    )
 }
 
 /// The first path that is not the same in two trees, but for those that are excused.
@@ -340,8 +381,7 @@ fn markdown(arguments: &Arguments, tallies: &[(&Engine, Tally)], seconds: u64) -
          build`, in an order that changes from run to run. The images' file trees are compared path by path (kind, mode, \
          owner, link target, content, attributes; not times), each sent by its own builder with `--no-cache`; a build by \
          the second builder right after the first must find every COPY and ADD in the cache. A run that misses is done \
-         again under new cache keys, up to three times: an engine under load misses now and then, and one builder after \
-         itself as well (`--control`). *Files emptied by buildx*: runs in which buildx listed a file and then sent it empty, \
+         again under new cache keys, up to three times: contexts with other digests miss every time. *Files emptied by buildx*: runs in which buildx listed a file and then sent it empty, \
          because its two readings of the ignore file differ (an exception, then a pattern that matches a folder above the \
          file); ours had the content that is on disk, and everything else was the same.",
     );
@@ -366,7 +406,7 @@ fn markdown(arguments: &Arguments, tallies: &[(&Engine, Tally)], seconds: u64) -
         "\nAll engines at once took {} minutes.\n",
         seconds.div_ceil(60)
     ));
-    text.push_str("\nBuilds that failed in both builders, by the engine's reason:\n\n| reason |");
+    text.push_str("\nBuilds that failed in both builders, by what the engine said:\n\n| reason |");
     let mut reasons: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for (number, (engine, tally)) in tallies.iter().enumerate() {
         text.push_str(&format!(" {} |", engine.name));

@@ -81,7 +81,7 @@ fn instruction(tree: &Tree, random: &mut StdRng) -> String {
         _ => "",
     };
     let path = |random: &mut StdRng| tree.paths.choose(random).cloned();
-    let folder = |random: &mut StdRng| tree.folders.choose(random).cloned();
+    let folder = |random: &mut StdRng| tree.folders.choose(random).map(|folder| literal(folder));
     let (sources, target) = match random.random_range(0..12) {
         0..3 => (vec![Some(".".to_owned())], "/"),
         3..6 => (vec![Some(".".to_owned())], "/app/"),
@@ -112,7 +112,7 @@ fn literal(path: &str) -> String {
     let mut literal = String::new();
     for character in path.chars() {
         match character {
-            '$' => literal.push('\\'),
+            '$' | '\'' | '"' => literal.push('\\'),
             // One backslash for the shell words, one for the pattern.
             '*' | '?' | '[' | '\\' => literal.push_str("\\\\"),
             _ => {}

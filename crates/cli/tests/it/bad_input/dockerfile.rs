@@ -2,10 +2,11 @@
 
 use super::{Ended, assert_alive, outcomes, recorded, unstale, web};
 use insta::assert_snapshot;
-use testkit::{Engine, Project, Store, engines};
+use testkit::{Engine, Project, engines};
 
 /// Builds a Dockerfile on every engine; all of them must fail with code 20 and go on working.
 fn failing(dockerfile: &str, mut check: impl FnMut(&Engine, &Project, &Ended, &str)) {
+    insta::allow_duplicates! {
     for engine in engines() {
         let _shared = engine.shared();
         let project = web("broken", dockerfile);
@@ -18,6 +19,7 @@ fn failing(dockerfile: &str, mut check: impl FnMut(&Engine, &Project, &Ended, &s
         assert_eq!(builds[0]["state"], "failed", "{}", engine.name);
         assert!(builds[0]["error"].as_str().unwrap().starts_with("web: "));
         engine.api("GET", "/version").unwrap();
+    }
     }
 }
 
@@ -143,8 +145,9 @@ fn an_image_or_stage_that_nobody_has_is_said_within_a_bound() {
         failing(
             &format!("FROM {reference}\nRUN true\n"),
             |engine, _, _, message| {
+                let host = reference.split(['/', ':']).next().unwrap();
                 assert!(
-                    message.contains(reference.split(':').next().unwrap()),
+                    message.contains(host) && message.contains("some/image"),
                     "{}: {message}",
                     engine.name
                 );
@@ -180,27 +183,32 @@ fn a_target_that_is_no_stage_is_said() {
 }
 
 #[test]
-fn three_hundred_steps_are_more_than_a_classic_store_can_hold_and_no_trouble_of_ours() {
-    let mut dockerfile = "FROM busybox\n".to_owned();
-    for number in 0..300 {
-        dockerfile += &format!("ENV STEP_{number}={number}\nWORKDIR /w{}\n", number % 2);
-    }
-    for engine in engines() {
-        let _shared = engine.shared();
-        let project = web("long", &dockerfile);
-        let ended = unstale(&project, engine, &["build", "--format", "json"]);
-        let document = ended.json();
-        let steps = outcomes(&document["services"][0]);
-        assert_eq!(steps.len(), 301, "{}", engine.name);
-        match engine.store {
-            // "max depth exceeded" is the overlay driver's limit of 125 layers.
-            Store::Classic if ended.code == 20 => {
-                assert!(ended.stderr.contains("max depth exceeded"), "{}", ended.stderr);
-            }
-            _ => {
-                assert_eq!(ended.code, 0, "{}: {}", engine.name, ended.message(&project));
-            }
+fn three_hundred_steps_are_built_and_told_one_by_one() {
+    let Some(engine) = engines().last() else {
+        return testkit::left_out("no engine answers");
+    };
+    let _shared = engine.shared();
+    // Chains of a hundred: overlay file systems have no more than 125 layers.
+    let mut dockerfile = String::new();
+    for chain in 0..3 {
+        dockerfile += &format!("FROM busybox AS chain{chain}\n");
+        for number in 0..100 {
+            dockerfile += &format!("WORKDIR /chain{chain}/{number}\n");
         }
-        assert_alive(&project, engine);
     }
+    dockerfile += "FROM scratch\n";
+    for chain in 0..3 {
+        dockerfile += &format!("COPY --from=chain{chain} /chain{chain} /{chain}\n");
+    }
+    let project = web("long", &dockerfile);
+    let ended = unstale(&project, engine, &["build", "--format", "json"]);
+    assert_eq!(ended.code, 0, "{}: {}", engine.name, ended.message(&project));
+    let document = ended.json();
+    let steps = outcomes(&document["services"][0]);
+    let is_work = |(instruction, _): &&(String, String)| !instruction.starts_with("FROM");
+    assert_eq!(steps.iter().filter(is_work).count(), 303);
+    let log = unstale(&project, engine, &["log", document["build_id"].as_str().unwrap()]);
+    let rows = log.stdout.lines().filter(|line| line.contains("WORKDIR /chain"));
+    assert_eq!(rows.count(), 300);
+    assert_alive(&project, engine);
 }

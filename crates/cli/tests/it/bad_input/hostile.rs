@@ -115,45 +115,48 @@ fn peak_megabytes(engine: &Engine, project: &Project, arguments: &[&str]) -> Opt
 
 #[test]
 fn a_hundred_megabytes_of_output_and_a_line_without_end_take_bounded_memory() {
-    for engine in engines() {
-        let _shared = engine.shared();
-        for what in ["yes 'a line of output, and another one'", "tr '\\0' x </dev/zero"] {
-            for arguments in [
-                &["build", "--progress", "plain", "--no-cache"][..],
-                &["build", "--format", "json", "-q", "--no-cache"],
-            ] {
-                let project = web("loud", format!("FROM busybox\nRUN {what} | head -c 100000000\n"));
-                match peak_megabytes(engine, &project, arguments) {
-                    Some(peak) => assert!(peak < 100, "{} {what}: {peak} MB", engine.name),
-                    None => left_out("/proc/PID/status tells no VmHWM"),
-                }
-            }
+    // The newest engine passes the most on; all of them clip a step's output, which is no reason to rely on it.
+    let Some(engine) = engines().last() else {
+        return left_out("no engine answers");
+    };
+    let _shared = engine.shared();
+    let plain = &["build", "--progress", "plain"][..];
+    for (what, arguments) in [
+        ("yes 'a line of output, and another one'", plain),
+        ("tr '\\0' x </dev/zero", plain),
+        ("yes 'another line'", &["build", "--format", "json", "-q"]),
+    ] {
+        let mark = testkit::unique("mark");
+        let dockerfile = format!("FROM busybox\nRUN {what} | head -c 100000000 # {mark}\n");
+        let project = web("loud", dockerfile);
+        match peak_megabytes(engine, &project, arguments) {
+            Some(peak) => assert!(peak < 100, "{what}: {peak} MB"),
+            None => left_out("/proc/PID/status tells no VmHWM"),
         }
     }
 }
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure_of_ours() {
-    for engine in engines() {
-        let _shared = engine.shared();
-        let project = web("pipe", "FROM busybox\nRUN true\n");
-        assert_eq!(unstale(&project, engine, &["build", "-q"]).code, 0);
-        for arguments in [
-            "log",
-            "log --format json",
-            "build --format json",
-            "--help",
-            "build --progress plain 2>&1",
-        ] {
-            let script = format!(
-                "{} {arguments} | head -c 1 >/dev/null; echo ${{PIPESTATUS[0]}}",
-                unstale_binary().display()
-            );
-            let ended = run(project.command(engine, "bash").args(["-c", &script]));
-            assert_eq!(ended.stdout.trim(), "0", "{arguments}: {}", ended.stderr);
-            assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
-        }
-        let closed = format!("{} build >&- 2>&-", unstale_binary().display());
-        assert_eq!(run(project.command(engine, "bash").args(["-c", &closed])).code, 0);
+    let Some(engine) = engines().first() else {
+        return left_out("no engine answers");
+    };
+    let _shared = engine.shared();
+    let project = web("pipe", "FROM busybox\nRUN true\n");
+    assert_eq!(unstale(&project, engine, &["build", "-q"]).code, 0);
+    let program = unstale_binary().display().to_string();
+    let shell = |script: &str| run(project.command(engine, "bash").args(["-c", script]));
+    for arguments in [
+        "log",
+        "log --format json",
+        "build --format json",
+        "--help",
+        "build --progress plain 2>&1",
+    ] {
+        // Nobody ever reads.
+        let ended = shell(&format!("{program} {arguments} | true; echo ${{PIPESTATUS[0]}}"));
+        assert_eq!(ended.stdout.trim(), "0", "{arguments}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
     }
+    assert_eq!(shell(&format!("{program} build >&- 2>&-")).code, 0);
 }

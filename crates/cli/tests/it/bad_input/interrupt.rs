@@ -3,9 +3,10 @@
 use super::{Ended, LIMIT, assert_alive, recorded, unstale, web};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
-use testkit::{Engine, Project, engines, unique};
+use testkit::{Engine, Project, engines};
 
 /// A program that runs, with its standard error line by line.
 pub(super) struct Running {
@@ -115,10 +116,12 @@ fn wait_until_gone(mark: &str) {
     }
 }
 
-/// A project whose build stays in a RUN, which can be found among the machine's processes by the mark.
+/// A project whose build stays in a RUN, which can be found among the machine's processes by how long it sleeps.
 fn sleeper(prefix: &str) -> (Project, String) {
-    let mark = unique("mark");
-    let dockerfile = format!("FROM busybox\nRUN echo begun && sleep 300 # {mark}\nRUN echo later\n");
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let mark = format!("7{:07}{count:02}", std::process::id());
+    let dockerfile = format!("FROM busybox\nRUN echo begun && sleep {mark}\nRUN echo later\n");
     (web(prefix, dockerfile), mark)
 }
 
@@ -126,7 +129,11 @@ fn stopped_by(signal: &str, engine: &Engine) {
     let (project, mark) = sleeper("stopped");
     let mut build = Running::start(project.unstale(engine).args(["build", "--progress", "plain"]));
     build.wait_for(" begun");
-    assert!(processes(&mark) > 0, "the mark is in the step's command line");
+    assert!(
+        processes(&mark) > 0,
+        "{}: the step is a process of this machine",
+        engine.name
+    );
     let sent = Instant::now();
     build.signal(signal);
     let ended = build.end();

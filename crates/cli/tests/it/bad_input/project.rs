@@ -113,11 +113,11 @@ fn contexts_and_dockerfiles_that_are_not_there_are_said_before_anything_is_start
     hint: create it, or name another one (build.dockerfile; --dockerfile for a folder)
     ");
     refused!("services:\n  web:\n    build: .\n", ["./nowhere"], 1, @r"
-    error: context: [project]/./nowhere is not a folder
+    error: context: [project]/nowhere is not a folder
     hint: create it, or correct the path
     ");
     refused!("services:\n  web:\n    build: .\n", ["./compose.yaml"], 1, @r"
-    error: context: [project]/./compose.yaml is not a folder
+    error: context: [project]/compose.yaml is not a folder
     hint: create it, or correct the path
     ");
 }

@@ -37,7 +37,7 @@ fn graph(vertices: &[(&str, &[usize])]) -> Graph {
 }
 
 fn run(states: Vec<VertexState>, graph: &Graph, succeeded: bool) -> Vec<(String, Outcome)> {
-    let mut steps = Steps::new("web", Counter::default());
+    let mut steps = Steps::new("web", Counter::default(), Mask::new([]));
     steps.expect(graph);
     let mut finished = HashMap::new();
     let mut note = |events: Vec<Event>| {
@@ -177,7 +177,7 @@ fn a_base_image_that_was_only_looked_up_when_another_step_failed_was_not_reached
 
 #[test]
 fn the_end_of_a_failed_steps_output_is_kept() {
-    let mut steps = Steps::new("web", Counter::default());
+    let mut steps = Steps::new("web", Counter::default(), Mask::new([]));
     steps.apply(StatusEvent::Vertex(state("run", &[], false, 1, 0)));
     for number in 0..10_000 {
         steps.apply(StatusEvent::Log(unstale_buildkit::status::Log {
@@ -194,4 +194,28 @@ fn the_end_of_a_failed_steps_output_is_kept() {
     assert_eq!(steps[0].tail.len(), TAIL);
     assert!(steps[0].tail.ends_with(b"line 9998\nline 9999\n"));
     assert!(!steps[0].is_stopped());
+}
+
+#[test]
+fn the_value_of_a_secret_argument_is_in_no_event_and_no_step() {
+    let mask = Mask::new([("API_TOKEN", "abcdef123"), ("COLOUR", "turquoise")]);
+    let mut steps = Steps::new("web", Counter::default(), mask);
+    let mut known = state("run", &[], false, 1, 2);
+    known.name = "[2/2] RUN paint abcdef123 turquoise".to_owned();
+    known.error = Some("paint abcdef123: exit code: 1".to_owned());
+    let mut events = steps.apply(StatusEvent::Vertex(known));
+    events.extend(steps.apply(StatusEvent::Log(unstale_buildkit::status::Log {
+        vertex: "run".to_owned(),
+        timestamp: at(1),
+        stderr: false,
+        data: b"token=abcdef123 \xff".to_vec(),
+    })));
+    let mut graph = graph(&[("run", &[])]);
+    graph.vertices[0].name = "[2/2] RUN paint abcdef123 turquoise".to_owned();
+    let (steps, _) = steps.finish(&graph, false);
+    assert_eq!(steps[0].name, "[2/2] RUN paint [secret] turquoise");
+    assert_eq!(steps[0].instruction, "RUN paint [secret] turquoise");
+    assert_eq!(steps[0].error.as_deref(), Some("paint [secret]: exit code: 1"));
+    assert!(steps[0].tail.starts_with(b"token=[secret] "));
+    assert!(!format!("{events:?}").contains("abcdef123"));
 }
