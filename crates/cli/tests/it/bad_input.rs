@@ -1,6 +1,8 @@
 //! What goes wrong around a build: each time one clear message with a way forward, the right exit code, nothing
 //! half-recorded, and an engine that goes on.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where what it needs is missing")]
+
 mod context;
 mod dockerfile;
 mod engine;

@@ -123,17 +123,28 @@ pub(crate) fn label(engine: &Engine, name: &str, label: &str) -> Value {
 
 /// Runs a test with a project of its own on every engine, side by side; a failure names the engine as its thread.
 pub(crate) fn on_every_engine(test: impl Fn(&Engine, &Project) + Sync) {
+    side_by_side(|engine| {
+        let _shared = engine.shared();
+        test(engine, &Project::new("options"));
+    });
+}
+
+/// The same for a test that prunes: with each engine alone.
+fn on_every_engine_alone(test: impl Fn(&Engine, &Project) + Sync) {
+    side_by_side(|engine| {
+        let _exclusive = engine.exclusive();
+        test(engine, &Project::new("options"));
+    });
+}
+
+fn side_by_side(test: impl Fn(&Engine) + Sync) {
     if engines().is_empty() {
         left_out("no engine answers");
     }
     thread::scope(|scope| {
         for engine in engines() {
-            let on_engine = || {
-                let _shared = engine.shared();
-                test(engine, &Project::new("options"));
-            };
             let thread = thread::Builder::new().name(engine.name.clone());
-            thread.spawn_scoped(scope, on_engine).unwrap();
+            thread.spawn_scoped(scope, || test(engine)).unwrap();
         }
     });
 }

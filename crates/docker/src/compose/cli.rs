@@ -144,7 +144,10 @@ impl Compose {
                 }
                 Ok(None) => tried.push(format!("{} printed no version", compose.command())),
                 Err(error) => {
-                    let reason = error.to_string();
+                    let reason = match error {
+                        ComposeError::Refused { message, .. } => message.clone(),
+                        error => error.to_string(),
+                    };
                     let reason = reason.lines().next().unwrap_or_default();
                     tried.push(match plugin {
                         true => format!("docker has no usable compose plugin ({reason})"),

@@ -82,17 +82,17 @@ fn instruction(tree: &Tree, random: &mut StdRng) -> String {
     };
     let path = |random: &mut StdRng| tree.paths.choose(random).cloned();
     let folder = |random: &mut StdRng| tree.folders.choose(random).map(|folder| literal(folder));
-    let (sources, target) = match random.random_range(0..12) {
-        0..3 => (vec![Some(".".to_owned())], "/"),
-        3..6 => (vec![Some(".".to_owned())], "/app/"),
-        6 => (vec![folder(random)], "/app"),
-        7 => (vec![folder(random).map(|folder| format!("{folder}/"))], "/app/"),
-        8 => (
+    let (sources, target) = match random.random_range(0..20) {
+        0..9 => (vec![Some(".".to_owned())], "/"),
+        9..14 => (vec![Some(".".to_owned())], "/app/"),
+        14 => (vec![folder(random)], "/app"),
+        15 => (vec![folder(random).map(|folder| format!("{folder}/"))], "/app/"),
+        16 => (
             vec![folder(random).map(|folder| format!("/{folder}/../."))],
             "/app/",
         ),
-        9 => (vec![path(random).map(|path| literal(&path))], "/app/one"),
-        10 => {
+        17 => (vec![path(random).map(|path| literal(&path))], "/app/one"),
+        18 => {
             let some = (0..random.random_range(2..5)).map(|_| path(random).map(|path| literal(&path)));
             (some.collect(), "/app/")
         }

@@ -191,7 +191,7 @@ impl Private {
             .position(|word| word == "--bridge")
             .ok_or("no --bridge")?;
         command[bridge + 1] = "none".to_owned();
-        let environment = read(&process.join("environ"))?
+        let environment: Vec<(String, String)> = read(&process.join("environ"))?
             .split('\0')
             .filter_map(|entry| entry.split_once('='))
             .filter(|(name, _)| ["PATH", "LD_LIBRARY_PATH"].contains(name))
@@ -207,7 +207,7 @@ impl Private {
         Ok(private)
     }
 
-    fn spawn(command: &[String], environment: &Vec<(String, String)>, folder: &Path) -> Child {
+    fn spawn(command: &[String], environment: &[(String, String)], folder: &Path) -> Child {
         let log = std::fs::File::create(folder.join("log")).unwrap();
         Command::new(&command[0])
             .args(&command[1..])

@@ -107,11 +107,8 @@ fn services_that_were_not_begun_are_named_in_plain_progress_and_in_the_table() {
     }
 }
 
-/// After a failure, Docker's own plain output marks steps CACHED that were neither run nor looked up: the daemon
-/// *infers* `cached` for every input of a vertex that it begins, and buildx prints what it is told. `docker buildx
-/// build --progress plain` of this file on 28.5 prints CACHED for what an earlier build left in the cache and for
-/// `[stage-2 1/5] FROM`; it prints nothing at all for steps that never came up, so that a reader cannot tell them from
-/// cached ones. We say `not-reached` for each of them, by name.
+/// Measured beside it on 20.10 and 28.5 (both stores): `docker buildx build --progress plain` prints CANCELED for the
+/// parallel stage, and nothing at all for the four steps that never came up.
 #[test]
 fn steps_that_a_failure_kept_from_running_are_not_reached_and_never_cached() {
     for engine in engines() {
@@ -207,5 +204,43 @@ fn a_failed_copy_does_not_make_its_base_image_a_failure() {
             .map(|step| step["instruction"].as_str().unwrap())
             .collect();
         assert_eq!(errors, ["COPY missing /x"], "{}", engine.name);
+    }
+}
+
+/// The daemon infers `cached` for every vertex on the way to one that it has begun. Here it begins COPY, which fails
+/// when its source is looked for, while the first RUN still runs. Measured on 20.10 and 28.5 (both stores): `docker
+/// buildx build --progress plain` prints `[3/5] RUN …` and CACHED for a step that nobody ever ran, and BuildKit's
+/// `rawjson` has `"cached": true` for it. It was not reached.
+#[test]
+fn a_step_that_the_daemon_infers_to_be_cached_before_a_failure_is_not_reached() {
+    for engine in engines() {
+        let _shared = engine.shared();
+        let mark = testkit::unique("mark");
+        let project = web(
+            "inferred",
+            format!(
+                "FROM busybox\nRUN sleep 5; echo {mark}\nRUN echo two {mark}\nCOPY missing /x\nRUN echo end\n"
+            ),
+        );
+        let ended = unstale(&project, engine, &["build", "--format", "json", "-q"]);
+        assert_eq!(ended.code, 20, "{}", ended.stderr);
+        let steps = outcomes(&ended.json()["services"][0]);
+        let outcome = |instruction: &str| {
+            let step = steps.iter().find(|(step, _)| step.starts_with(instruction));
+            step.unwrap().1.clone()
+        };
+        assert_eq!(
+            outcome("RUN echo two"),
+            "not-reached",
+            "{}: {steps:?}",
+            engine.name
+        );
+        assert_eq!(
+            outcome("RUN echo end"),
+            "not-reached",
+            "{}: {steps:?}",
+            engine.name
+        );
+        assert_eq!(outcome("COPY missing"), "ran", "{}: {steps:?}", engine.name);
     }
 }

@@ -62,13 +62,13 @@ fn plain_progress_has_dockers_shape_and_stays_on_standard_error() {
             "{}",
             engine.name
         );
-        // What a step transferred is said before its end.
+        // What a step transferred; 20.10 may tell of it long after its end.
         let load = block("[web internal] load build definition from Dockerfile");
         assert!(
             load.iter().any(|line| line.contains("transferring dockerfile: ")),
             "{load:?}"
         );
-        assert_eq!(load.last().unwrap(), "#N DONE [time]", "{text}");
+        assert!(load.iter().any(|line| line == "#N DONE [time]"), "{text}");
         assert!(
             text.ends_with("\nweb: built [name]-web sha256:[digest] in [time]\n"),
             "{text}"
@@ -222,9 +222,7 @@ fn the_live_view_marks_cached_steps_and_what_ran() {
         let rows: Vec<String> = terminal.screen().rows(0, 100).collect();
         let screen = rows.join("\n");
         assert!(
-            screen.contains(
-                "CACHED [web 2/3] RUN echo"
-            ),
+            screen.contains("CACHED [web 2/3] RUN echo"),
             "{}: {screen}",
             engine.name
         );

@@ -1,6 +1,6 @@
 //! Options about what may be reused: `no_cache`, `pull`, `cache_from`, `cache_to`.
 
-use super::{Built, build, image, is_modern, on_every_engine, output};
+use super::{Built, build, image, is_modern, on_every_engine, on_every_engine_alone, output};
 use testkit::{Engine, Project, Registry, Store, engines, left_out, registry};
 
 #[test]
@@ -17,8 +17,6 @@ fn no_cache_runs_every_step_again() {
             "compose.yaml",
             "services: {always: {build: {context: ., no_cache: true}}, normal: {build: .}}\n",
         );
-        // One after the other: BuildKit lets builds that run at the same time share a base that one of them does not
-        // want from the cache, and neither has it then.
         let outcomes = |arguments: &[&str]| {
             let built = build(project, engine, arguments).ok();
             built.outcomes(arguments[0]).join(" ")
@@ -132,7 +130,8 @@ fn cached_image(project: &Project) -> String {
     format!("{host}/{}-app:latest", project.name())
 }
 
-/// Forgets the project's image and its steps at this engine, and nothing else.
+/// Forgets the project's image and its steps at this engine, and nothing else. Only alone: a build that runs beside a
+/// prune may lose results that were not pruned at all.
 fn forget(project: &Project, engine: &Engine) {
     output(
         project
@@ -170,7 +169,7 @@ fn an_inline_cache_in_a_registry_is_hit_after_the_local_one_is_gone() {
     if registry().is_none() {
         return left_out("no registry answers");
     }
-    on_every_engine(|engine, project| {
+    on_every_engine_alone(|engine, project| {
         let image = cached_image(project);
         write_marked_project(
             project,
@@ -200,7 +199,7 @@ fn the_argument_for_an_inline_cache_writes_one() {
     let Some(engine) = engines().iter().find(|_| registry().is_some()) else {
         return left_out("no engine or no registry answers");
     };
-    let _shared = engine.shared();
+    let _exclusive = engine.exclusive();
     let project = Project::new("options");
     let image = cached_image(&project);
     write_marked_project(
@@ -225,7 +224,7 @@ fn a_registry_cache_is_written_and_hit_where_the_engine_can_and_refused_where_no
     if registry().is_none() {
         return left_out("no registry answers");
     }
-    on_every_engine(|engine, project| {
+    on_every_engine_alone(|engine, project| {
         let reference = cached_image(project).replace(":latest", ":cache");
         write_marked_project(
             project,
