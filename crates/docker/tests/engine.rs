@@ -1,30 +1,38 @@
-//! Against real engines, named by `UNSTALE_TEST_ENGINES` (`name=unix:///path,…`); each must have `busybox:latest`.
+//! Against the testkit's engines.
 
 // Helpers of tests are tests to us, but not to clippy.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use testkit::EngineLock;
 use unstale_docker::engine::MINIMUM_API;
 use unstale_docker::{Endpoint, Engine, EngineError, Environment, ImageStore, Selection};
 
-const VARIABLE: &str = "UNSTALE_TEST_ENGINES";
+/// A connection to an engine, which is held beside others for as long.
+struct Connected {
+    name: &'static str,
+    engine: Engine,
+    _hold: EngineLock,
+}
 
-/// The engines to test with; says so where there are none.
-async fn engines() -> Vec<(String, Engine)> {
-    let Ok(list) = std::env::var(VARIABLE) else {
-        println!("left out: {VARIABLE} names no engines");
-        return Vec::new();
-    };
+/// Each engine in turn.
+async fn engines() -> Vec<Connected> {
+    if testkit::engines().is_empty() {
+        testkit::left_out("no engines");
+    }
     let mut engines = Vec::new();
-    for entry in list.split(',').filter(|entry| !entry.is_empty()) {
-        let (name, host) = entry.split_once('=').expect("name=unix:///path");
+    for found in testkit::engines() {
         let selection = Selection {
-            host: Some(host.to_owned()),
+            host: Some(found.docker_host.clone()),
             context: None,
         };
         let endpoint = Endpoint::resolve(&Environment::default(), &selection).unwrap();
-        engines.push((name.to_owned(), Engine::connect(endpoint).await.unwrap()));
+        engines.push(Connected {
+            name: &found.name,
+            _hold: found.shared(),
+            engine: Engine::connect(endpoint).await.unwrap(),
+        });
     }
     engines
 }
@@ -44,7 +52,12 @@ async fn remove(engine: &Engine, image: &str) {
 
 #[tokio::test]
 async fn an_engine_says_who_it_is() {
-    for (engine_name, engine) in engines().await {
+    for Connected {
+        name: engine_name,
+        engine,
+        ..
+    } in engines().await
+    {
         let identity = engine.identity().await.unwrap();
         assert!(
             !identity.id.is_empty() && !identity.driver.is_empty(),
@@ -73,7 +86,7 @@ async fn an_engine_says_who_it_is() {
 
 #[tokio::test]
 async fn images_are_looked_at_and_tagged() {
-    for (_, engine) in engines().await {
+    for Connected { engine, .. } in engines().await {
         let image = engine.inspect_image("busybox:latest").await.unwrap().unwrap();
         assert!(image.id.starts_with("sha256:"));
         assert!(image.config.is_object(), "{image:?}");
@@ -95,7 +108,7 @@ async fn images_are_looked_at_and_tagged() {
 
 #[tokio::test]
 async fn what_is_not_there_is_none_and_what_makes_no_sense_is_refused() {
-    for (_, engine) in engines().await {
+    for Connected { engine, .. } in engines().await {
         assert_eq!(engine.inspect_image(&name("absent")).await.unwrap(), None);
         let error = engine.tag(&name("absent"), "x", "y").await.unwrap_err();
         assert!(
@@ -112,7 +125,7 @@ async fn what_is_not_there_is_none_and_what_makes_no_sense_is_refused() {
 
 #[tokio::test]
 async fn an_archive_is_loaded_under_its_name() {
-    for (_, engine) in engines().await {
+    for Connected { engine, .. } in engines().await {
         let image = format!("{}:x", name("load"));
         engine.tag("busybox:latest", &name("load"), "x").await.unwrap();
         let archive: Vec<Bytes> = engine.api().export_image(&image).try_collect().await.unwrap();
@@ -133,7 +146,12 @@ async fn an_archive_is_loaded_under_its_name() {
 
 #[tokio::test]
 async fn an_archive_that_breaks_off_or_is_none_is_an_error() {
-    for (engine_name, engine) in engines().await {
+    for Connected {
+        name: engine_name,
+        engine,
+        ..
+    } in engines().await
+    {
         let some = Bytes::from(vec![0_u8; 1 << 16]);
         let broken = stream::iter([Ok(some.clone()), Err(std::io::Error::other("the disk is gone"))]);
         let error = engine.load(broken).await.unwrap_err();
@@ -149,7 +167,7 @@ async fn an_archive_that_breaks_off_or_is_none_is_an_error() {
 
 #[tokio::test]
 async fn a_load_that_is_given_up_leaves_the_engine_well() {
-    for (_, engine) in engines().await {
+    for Connected { engine, .. } in engines().await {
         let endless = stream::unfold((), |()| async {
             tokio::task::yield_now().await;
             Some((Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 512])), ()))
