@@ -266,26 +266,32 @@ fn location(source: Option<&pb::Source>, digest: &str) -> Option<Location> {
 /// sources by name. The lists come as the frontend wrote them.
 pub fn local_sources(graph: &Graph) -> BTreeMap<String, Vec<LocalSource>> {
     let mut sources: BTreeMap<String, Vec<LocalSource>> = BTreeMap::new();
-    for vertex in &graph.vertices {
+    for (name, source) in graph.vertices.iter().filter_map(LocalSource::of) {
+        sources.entry(name.to_owned()).or_default().push(source);
+    }
+    sources
+}
+
+impl LocalSource {
+    /// The folder that a vertex reads, by its name, and which part of it; `None` for any other vertex.
+    pub fn of(vertex: &Vertex) -> Option<(&str, LocalSource)> {
         let Op::Source { identifier, attrs } = &vertex.op else {
-            continue;
+            return None;
         };
-        let Some(name) = identifier.strip_prefix("local://") else {
-            continue;
-        };
+        let name = identifier.strip_prefix("local://")?;
         let list = |key: &str| -> Vec<String> {
             attrs
                 .get(key)
                 .and_then(|text| serde_json::from_str(text).ok())
                 .unwrap_or_default()
         };
-        sources.entry(name.to_owned()).or_default().push(LocalSource {
+        let source = LocalSource {
             include: list("local.includepattern"),
             exclude: list("local.excludepatterns"),
             follow: list("local.followpaths"),
-        });
+        };
+        Some((name, source))
     }
-    sources
 }
 
 /// What a graph selects of a local folder.

@@ -58,6 +58,7 @@ impl Daemon {
     /// Opens a build of a folder that holds a Dockerfile.
     async fn start(&self, folder: &Path) -> Build {
         let folder = Folder {
+            taken: Default::default(),
             root: folder.to_path_buf(),
             index: None,
         };

@@ -28,6 +28,8 @@ pub struct EngineArgs {
 pub enum Command {
     /// Build the services of a Compose project, or a folder with a Dockerfile
     Build(Box<BuildArgs>),
+    /// Say what a build would run and why, without running anything
+    Plan(Box<PlanArgs>),
     /// Show what was built before
     Log(LogArgs),
 }
@@ -75,8 +77,9 @@ pub struct ProjectArgs {
     pub env_files: Vec<PathBuf>,
 }
 
+/// What is built, and how; the same for a build and for its plan.
 #[derive(Debug, Clone, ClapArgs)]
-pub struct BuildArgs {
+pub struct WhatArgs {
     /// Services of the Compose project, or one folder with a Dockerfile (`.`, or a path with a `/`)
     #[arg(value_name = "SERVICE|FOLDER")]
     pub targets: Vec<String>,
@@ -89,6 +92,30 @@ pub struct BuildArgs {
     /// Ask the registry for newer base images
     #[arg(long)]
     pub pull: bool,
+    #[command(flatten)]
+    pub project: ProjectArgs,
+    #[command(flatten)]
+    pub builder: BuilderArgs,
+    #[command(flatten)]
+    pub folder: FolderArgs,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub what: WhatArgs,
+    /// Exit with 10 if something would run, instead of with 0
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// The form of the result on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORM")]
+    pub format: Format,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct BuildArgs {
+    #[command(flatten)]
+    pub what: WhatArgs,
     /// Let the other services finish when one fails
     #[arg(long)]
     pub keep_going: bool,
@@ -101,12 +128,6 @@ pub struct BuildArgs {
     /// The form of the result on standard output
     #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORM")]
     pub format: Format,
-    #[command(flatten)]
-    pub project: ProjectArgs,
-    #[command(flatten)]
-    pub builder: BuilderArgs,
-    #[command(flatten)]
-    pub folder: FolderArgs,
 }
 
 /// A stand-alone BuildKit.
@@ -183,7 +204,7 @@ pub struct LogArgs {
     pub format: Format,
 }
 
-impl BuildArgs {
+impl WhatArgs {
     /// The folder to build, if the command line names one instead of services.
     ///
     /// # Errors
@@ -230,11 +251,11 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
-    fn build(arguments: &[&str]) -> BuildArgs {
+    fn build(arguments: &[&str]) -> WhatArgs {
         let arguments = ["unstale", "build"].iter().chain(arguments);
         match Args::try_parse_from(arguments).unwrap().command {
-            Command::Build(build) => *build,
-            Command::Log(_) => panic!(),
+            Command::Build(build) => build.what,
+            _ => panic!(),
         }
     }
 

@@ -8,6 +8,8 @@ pub const ERROR: u8 = 1;
 pub const USAGE: u8 = 2;
 /// There is nothing to work on.
 pub const NO_INPUTS: u8 = 3;
+/// Something would run (`plan --detailed-exitcode`), or is not what it should be.
+pub const STALE: u8 = 10;
 /// At least one service was not built.
 pub const BUILD_FAILED: u8 = 20;
 /// The user stopped the command.

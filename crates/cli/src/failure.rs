@@ -5,7 +5,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use unstale_buildkit::error::Excerpt;
 use unstale_docker::EndpointError;
-use unstale_flow::build::{BuildError, ServiceError, ServiceReport, Step};
+use unstale_flow::build::{BuildError, PlannedService, ServiceBuild, ServiceError, ServiceReport, Step};
 use unstale_flow::builder::BuilderError;
 use unstale_ledger::LedgerError;
 
@@ -92,8 +92,22 @@ impl From<LedgerError> for Failure {
 /// What is shown of a service that was not built: the message, what the failed step wrote last (unless the user saw
 /// that just now), the place in the Dockerfile, a hint.
 pub fn service(report: &ServiceReport, error: &ServiceError, with_output: bool) -> Failure {
-    let service = text::line(&report.build.service);
-    let cause = service_cause(report, error);
+    let steps = if with_output { &report.steps[..] } else { &[] };
+    Failure {
+        code: exit::BUILD_FAILED,
+        ..of_service(&report.build, &report.steps, steps, error)
+    }
+}
+
+/// What is shown of a service that cannot be planned.
+pub fn planned(service: &PlannedService, error: &ServiceError) -> Failure {
+    of_service(&service.build, &[], &[], error)
+}
+
+/// `with_output` are the steps whose output is shown if they failed.
+fn of_service(build: &ServiceBuild, steps: &[Step], with_output: &[Step], error: &ServiceError) -> Failure {
+    let service = text::line(&build.service);
+    let cause = service_cause(build, error);
     let mut message = format!("{service}: {cause}");
     let mut hint = None;
     match error {
@@ -102,15 +116,13 @@ pub fn service(report: &ServiceReport, error: &ServiceError, with_output: bool) 
             hint = Some("check that the engine still runs (docker info) and what its log says".to_owned());
         }
         ServiceError::BuildKit(error) => {
-            if with_output {
-                for step in &report.steps {
-                    message.push_str(&output_text(step));
-                }
+            for step in with_output {
+                message.push_str(&output_text(step));
             }
             let mut excerpts = error.excerpts();
             if excerpts.is_empty() {
                 // Engines before 23 do not send them.
-                excerpts.extend(own_excerpt(report, &error.to_string()));
+                excerpts.extend(own_excerpt(build, steps, &error.to_string()));
             }
             for excerpt in excerpts {
                 message.push_str(&excerpt_text(&excerpt));
@@ -124,25 +136,27 @@ pub fn service(report: &ServiceReport, error: &ServiceError, with_output: bool) 
         ServiceError::Spec(error) => hint = error.hint(),
         ServiceError::Ssh(error) => hint = error.hint(),
         ServiceError::Engine(error) => hint = error.hint(),
+        ServiceError::UnknownBase(service) => {
+            hint = Some(format!("build {} once, then plan again", text::line(service)));
+        }
         _ => {}
     }
     Failure {
         message,
         hint,
-        code: exit::BUILD_FAILED,
+        code: exit::ERROR,
     }
 }
 
 /// A service's error in one line, without the values of secret build arguments.
-pub fn service_cause(report: &ServiceReport, error: &ServiceError) -> String {
-    report.build.mask().text(&chain(error)).into_owned()
+pub fn service_cause(build: &ServiceBuild, error: &ServiceError) -> String {
+    build.mask().text(&chain(error)).into_owned()
 }
 
 /// The place that an error is about where the builder does not show it: that of the failed step, or the line that the
 /// message of a Dockerfile's parser names.
-fn own_excerpt(report: &ServiceReport, message: &str) -> Option<Excerpt> {
-    let failed = report
-        .steps
+fn own_excerpt(build: &ServiceBuild, steps: &[Step], message: &str) -> Option<Excerpt> {
+    let failed = steps
         .iter()
         .find(|step| step.error.is_some() && !step.is_stopped());
     let (file, line, end_line) = match failed.and_then(|step| step.location.clone()) {
@@ -153,7 +167,7 @@ fn own_excerpt(report: &ServiceReport, message: &str) -> Option<Excerpt> {
             ("Dockerfile".to_owned(), line, line)
         }
     };
-    let text = report.build.read_dockerfile().ok()??;
+    let text = build.read_dockerfile().ok()??;
     Some(Excerpt::new(file, &text, line, end_line))
 }
 

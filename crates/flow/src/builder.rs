@@ -139,6 +139,21 @@ impl Builder {
         })
     }
 
+    /// The minor version of its BuildKit, `0.<minor>`. One that does not say is older than 0.11: Docker Engine 20.10
+    /// (API 1.41) has 0.8, 23 (1.42) has 0.10.
+    pub fn buildkit_minor(&self) -> u32 {
+        match &self.buildkit_version {
+            Some(version) => {
+                let mut parts = version.trim_start_matches('v').split(['.', '-', '+']);
+                let major = parts.next().and_then(|part| part.parse::<u32>().ok());
+                let minor = parts.next().and_then(|part| part.parse().ok());
+                minor.filter(|_| major == Some(0)).unwrap_or(u32::MAX)
+            }
+            None if self.identity.api_version >= (ApiVersion { major: 1, minor: 42 }) => 10,
+            None => 8,
+        }
+    }
+
     /// One line for people, such as `docker 28.5.2 (containerd image store)`.
     pub fn describe(&self) -> String {
         let Identity { server_version, .. } = &self.identity;

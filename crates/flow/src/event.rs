@@ -68,6 +68,8 @@ pub enum Event {
         duration: Option<Duration>,
         /// Why it failed, if it did.
         error: Option<String>,
+        /// Why it ran, or where its reused result came from, in a few words.
+        why: Option<String>,
     },
     /// Something that the user should know, which stops nothing.
     Warning {

@@ -28,7 +28,8 @@ pub use process::ProcessIdentity;
 pub use read::Filter;
 pub use record::{
     ArgRecord, ArgValue, BaseRecord, BuildOutcome, BuildRecord, BuildState, BuildSummary, ContextManifest,
-    EngineIdentity, FileKind, FileRecord, LastService, Location, NewBuild, ServiceOutcome, ServiceRecord,
-    ServiceSummary, StepKind, StepOutcome, StepRecord, StoredContext, StoredService,
+    EngineIdentity, Explained, FileKind, FileRecord, LastService, Location, NewBuild, PastResult,
+    ServiceOutcome, ServiceRecord, ServiceSummary, StepKind, StepOutcome, StepRecord, StoredContext,
+    StoredService,
 };
 pub use retention::DEFAULT_RETENTION;

@@ -4,12 +4,15 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{
     ArgRecord, ArgValue, BaseRecord, BuildOutcome, BuildRecord, BuildState, BuildSummary, EngineIdentity,
-    LastService, Ledger, LedgerError, Location, ProcessIdentity, ServiceSummary, StepRecord, StoredContext,
-    StoredService,
+    Explained, LastService, Ledger, LedgerError, Location, PastResult, ProcessIdentity, ServiceSummary,
+    StepRecord, StoredContext, StoredService,
 };
 
 /// How many identifiers an [`LedgerError::AmbiguousBuild`] names.
 const CANDIDATES: usize = 5;
+
+/// How many results [`Ledger::past_results`] gives at most.
+const PAST_RESULTS: i64 = 8;
 
 const BUILD_COLUMNS: &str = "key, id, started_ms, command, project, project_dir, engine_id, engine_name,
     engine_version, engine_api_version, engine_store, builder, commit_id, dirty, pid, process_start, outcome,
@@ -96,6 +99,61 @@ impl Ledger {
             let Some((_, build)) = build_by(connection, "key = ?1", build_key)? else { return Ok(None) };
             let build = BuildSummary { services: service_summaries(connection, build_key)?, ..build };
             Ok(Some(LastService { build, service: stored_service(connection, service_key)? }))
+        })
+    }
+
+    /// The results with a key on one builder, the latest first: a few of them.
+    ///
+    /// # Errors
+    /// Any failure to read.
+    pub fn past_results(
+        &self,
+        engine: &str,
+        builder: &str,
+        key: &str,
+    ) -> Result<Vec<PastResult>, LedgerError> {
+        self.read("find results", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT build.id, commit_id, step.outcome, step.completed_ms, made, origin
+                     FROM step JOIN service ON step.service = service.key JOIN build ON service.build = build.key
+                     WHERE result_key = ?1 AND engine_id = ?2 AND builder = ?3 AND step.outcome IN ('ran', 'cached')
+                     ORDER BY build.key DESC LIMIT ?4",
+                )?
+                .query_map(params![key, engine, builder, PAST_RESULTS], |row| {
+                    Ok(PastResult {
+                        build: row.get(0)?,
+                        commit: row.get(1)?,
+                        outcome: row.get(2)?,
+                        completed_ms: row.get(3)?,
+                        made: row.get(4)?,
+                        origin: row.get(5)?,
+                    })
+                })?
+                .collect()
+        })
+    }
+
+    /// The keys of results on one builder that share a loose key, the latest first: a few of them.
+    ///
+    /// # Errors
+    /// Any failure to read.
+    pub fn alike_results(
+        &self,
+        engine: &str,
+        builder: &str,
+        loose_key: &str,
+    ) -> Result<Vec<String>, LedgerError> {
+        self.read("find results", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT result_key
+                     FROM step JOIN service ON step.service = service.key JOIN build ON service.build = build.key
+                     WHERE loose_key = ?1 AND engine_id = ?2 AND builder = ?3 AND step.outcome IN ('ran', 'cached')
+                     GROUP BY result_key ORDER BY max(build.key) DESC LIMIT ?4",
+                )?
+                .query_map(params![loose_key, engine, builder, PAST_RESULTS], |row| row.get(0))?
+                .collect()
         })
     }
 
@@ -310,6 +368,15 @@ fn step_row(row: &Row<'_>) -> rusqlite::Result<StepRecord> {
         started_ms: row.get("started_ms")?,
         completed_ms: row.get("completed_ms")?,
         error: row.get("error")?,
+        explained: Explained {
+            key: row.get("result_key")?,
+            loose_key: row.get("loose_key")?,
+            made: row.get("made")?,
+            facts: row.get("facts")?,
+            cause: row.get("cause")?,
+            origin: row.get("origin")?,
+            note: row.get("note")?,
+        },
     })
 }
 

@@ -279,6 +279,45 @@ pub struct StepRecord {
     pub completed_ms: Option<i64>,
     /// Why it failed.
     pub error: Option<String>,
+    /// What its outcome follows from.
+    #[serde(skip)]
+    pub explained: Explained,
+}
+
+/// What is known of a step's result and its reasons. The ledger finds steps by the keys, and does not look into the rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explained {
+    /// The identity of its result.
+    pub key: Option<String>,
+    /// The identity without the inputs that are compared by content.
+    pub loose_key: Option<String>,
+    /// Which record of the builder's cache its result is (JSON).
+    pub made: Option<String>,
+    /// What it is compared by with a later build (JSON). No secrets.
+    pub facts: Option<String>,
+    /// Why it ran (JSON).
+    pub cause: Option<String>,
+    /// Where its reused result came from (JSON).
+    pub origin: Option<String>,
+    /// What a person might not expect of its reuse.
+    pub note: Option<String>,
+}
+
+/// A step's result in an earlier build, found by its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastResult {
+    /// The build.
+    pub build: String,
+    /// The commit that was checked out.
+    pub commit: Option<String>,
+    /// Whether the step ran there or was reused.
+    pub outcome: StepOutcome,
+    /// When it ended, if it ran.
+    pub completed_ms: Option<i64>,
+    /// See [`Explained::made`].
+    pub made: Option<String>,
+    /// See [`Explained::origin`].
+    pub origin: Option<String>,
 }
 
 /// Every file that a context offered to the build.

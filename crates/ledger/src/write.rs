@@ -217,8 +217,10 @@ fn insert_steps(
         transaction
             .prepare_cached(
                 "INSERT INTO step (service, position, number, name, instruction, kind, file, line, end_line, digest,
-                   stable_digest, inputs, outcome, started_ms, completed_ms, error)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                   stable_digest, inputs, outcome, started_ms, completed_ms, error,
+                   result_key, loose_key, made, facts, cause, origin, note)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+                   ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
             )?
             .execute(params![
                 key,
@@ -237,6 +239,13 @@ fn insert_steps(
                 step.started_ms,
                 step.completed_ms,
                 step.error.as_deref().map(|text| secrets.scrub(text)),
+                step.explained.key,
+                step.explained.loose_key,
+                step.explained.made,
+                step.explained.facts.as_deref().map(|text| secrets.scrub(text)),
+                step.explained.cause.as_deref().map(|text| secrets.scrub(text)),
+                step.explained.origin.as_deref().map(|text| secrets.scrub(text)),
+                step.explained.note,
             ])?;
     }
     Ok(())

@@ -39,6 +39,44 @@ pub struct Folder {
     pub root: PathBuf,
     /// Remembers the hashes of files that did not change, if there is one.
     pub index: Option<Arc<HashIndex>>,
+    /// Snapshots that were taken before the daemon asked for them.
+    pub taken: Taken,
+}
+
+/// The snapshots of a folder by what they select. The clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Taken(Arc<Mutex<HashMap<Selector, Arc<Snapshot>>>>);
+
+impl Folder {
+    /// A folder of which nothing is known yet.
+    pub fn new(root: PathBuf, index: Option<Arc<HashIndex>>) -> Folder {
+        Folder {
+            root,
+            index,
+            taken: Taken::default(),
+        }
+    }
+
+    /// The snapshot of a selection, as the daemon will get it: taken once. Blocks while files are read; `stop` ends it.
+    ///
+    /// # Errors
+    /// As [`unstale_context::snapshot`].
+    pub fn snapshot(&self, selector: &Selector, stop: &AtomicBool) -> Result<Arc<Snapshot>, ContextError> {
+        let known = self
+            .taken
+            .0
+            .lock()
+            .ok()
+            .and_then(|taken| taken.get(selector).cloned());
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let new = Arc::new(snapshot(&self.root, selector, self.index.as_deref(), stop)?);
+        if let Ok(mut taken) = self.taken.0.lock() {
+            taken.insert(selector.clone(), new.clone());
+        }
+        Ok(new)
+    }
 }
 
 /// One request of the daemon for a folder, and what was sent for it.
@@ -172,12 +210,11 @@ async fn send(
 ) -> Result<(), SendError> {
     let stop = Arc::new(AtomicBool::new(false));
     let _stop_on_drop = StopOnDrop(stop.clone());
-    let (root, asked) = (folder.root.clone(), selector.clone());
     let scan = tokio::task::spawn_blocking({
-        let stop = stop.clone();
-        move || snapshot(&root, &asked, folder.index.as_deref(), &stop)
+        let (stop, asked) = (stop.clone(), selector.clone());
+        move || folder.snapshot(&asked, &stop)
     });
-    let snapshot = Arc::new(scan.await.map_err(|_| SendError::Disconnected)??);
+    let snapshot = scan.await.map_err(|_| SendError::Disconnected)??;
     let bytes = Arc::new(AtomicU64::new(0));
     transfers.add(Transfer {
         folder: name.to_owned(),

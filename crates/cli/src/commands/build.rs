@@ -1,6 +1,6 @@
 //! `unstale build`.
 
-use crate::args::{BuildArgs, Format, Progress};
+use crate::args::{BuildArgs, Format, Progress, WhatArgs};
 use crate::failure::Failure;
 use crate::{exit, failure, render};
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ pub async fn run(
     args: BuildArgs,
     cancel: CancellationToken,
 ) -> Result<ExitCode, Failure> {
-    let request = request(engine, &args)?;
+    let request = request(engine, &args.what, "build", args.keep_going)?;
     let progress = if args.quiet {
         Progress::Quiet
     } else {
@@ -60,7 +60,13 @@ fn conclude(report: &BuildReport, with_output: bool) -> ExitCode {
     })
 }
 
-fn request(engine: Selection, args: &BuildArgs) -> Result<BuildRequest, Failure> {
+/// The request of a command that builds or plans.
+pub fn request(
+    engine: Selection,
+    args: &WhatArgs,
+    command: &str,
+    keep_going: bool,
+) -> Result<BuildRequest, Failure> {
     let cwd = std::env::current_dir()
         .map_err(|error| Failure::new(format!("cannot find out the current folder: {error}")))?;
     let what = match args.folder_target().map_err(Failure::usage)? {
@@ -109,15 +115,15 @@ fn request(engine: Selection, args: &BuildArgs) -> Result<BuildRequest, Failure>
             ca: args.builder.builder_ca.clone(),
             identity,
         },
-        keep_going: args.keep_going,
-        command: command(args),
+        keep_going,
+        command: words(command, args, keep_going),
         cwd,
     })
 }
 
 /// The command for the ledger: names, without the values of build arguments.
-fn command(args: &BuildArgs) -> String {
-    let mut words = vec!["unstale build".to_owned()];
+fn words(command: &str, args: &WhatArgs, keep_going: bool) -> String {
+    let mut words = vec![format!("unstale {command}")];
     words.extend(args.build_args.iter().map(|text| {
         let name = text.split_once('=').map_or(text.as_str(), |(name, _)| name);
         format!("--build-arg {name}")
@@ -125,7 +131,7 @@ fn command(args: &BuildArgs) -> String {
     let flags = [
         ("--no-cache", args.no_cache),
         ("--pull", args.pull),
-        ("--keep-going", args.keep_going),
+        ("--keep-going", keep_going),
     ];
     words.extend(
         flags

@@ -2,6 +2,7 @@
 
 mod build;
 mod log;
+mod plan;
 
 use crate::args::{Args, Command};
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ pub async fn run(args: Args) -> ExitCode {
     };
     let result = match args.command {
         Command::Build(build) => build::run(&environment, engine, *build, cancel_on_signal()).await,
+        Command::Plan(plan) => plan::run(&environment, engine, *plan, cancel_on_signal()).await,
         Command::Log(log) => log::run(&environment, log),
     };
     result.unwrap_or_else(|failure| failure.report())

@@ -4,7 +4,11 @@ use crate::failure::service_cause;
 use crate::text::{is_hostile, timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
-use unstale_flow::build::{BuildReport, ServiceReport, Step, StepKind};
+use std::time::{Duration, UNIX_EPOCH};
+use unstale_flow::build::explain::Origin;
+use unstale_flow::build::{
+    BuildReport, Note, PlanReport, PlannedService, PlannedStep, Predicted, ServiceReport, Step, StepKind,
+};
 use unstale_flow::event::{Outcome, ServiceOutcome};
 use unstale_ledger::{BuildRecord, BuildSummary};
 
@@ -35,7 +39,7 @@ fn service(report: &ServiceReport) -> Value {
         "tags": report.build.images,
         "image_id": report.image_id,
         "outcome": report.outcome,
-        "error": report.error.as_ref().map(|error| service_cause(report, error)),
+        "error": report.error.as_ref().map(|error| service_cause(&report.build, error)),
         "commit": revision.map(|revision| revision.commit.as_str()),
         "dirty": revision.is_some_and(|revision| revision.dirty),
         "up_to_date": built && work.clone().all(|step| step.outcome == Outcome::Cached),
@@ -58,6 +62,79 @@ fn step(step: &Step) -> Value {
         "completed": step.completed.map(timestamp),
         "duration_ms": step.duration().map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
         "error": step.error,
+        "kind": kind(step.kind),
+        "cause": step.cause,
+        "origin": step.origin.as_ref().map(origin),
+        "note": step.note.map(Note::text),
+    })
+}
+
+fn kind(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::Instruction => "instruction",
+        StepKind::Source => "source",
+        StepKind::Internal => "internal",
+    }
+}
+
+fn origin(origin: &Origin) -> Value {
+    let created = origin.created_ms.and_then(|ms| u64::try_from(ms).ok());
+    json!({
+        "kind": origin.kind,
+        "build": origin.build,
+        "commit": origin.commit,
+        "created": created.map(|ms| timestamp(UNIX_EPOCH + Duration::from_millis(ms))),
+        "ref": origin.reference,
+        "reason": origin.reason,
+    })
+}
+
+/// `unstale.plan/1`.
+pub fn plan(report: &PlanReport) -> String {
+    pretty(&json!({
+        "schema": "unstale.plan/1",
+        "builder": report.builder,
+        "commit": report.commit.as_ref().map(|commit| commit.hash.as_str()),
+        "dirty": report.commit.as_ref().is_some_and(|commit| commit.is_dirty()),
+        "up_to_date": report.is_up_to_date(),
+        "services": report.services.iter().map(planned_service).collect::<Vec<_>>(),
+        "summary": {
+            "run": report.count(Predicted::Run),
+            "cached": report.count(Predicted::Cached),
+            "maybe": report.count(Predicted::Maybe),
+        },
+    }))
+}
+
+fn planned_service(service: &PlannedService) -> Value {
+    let revision = service.revision.as_ref();
+    let steps = service
+        .steps
+        .iter()
+        .filter(|step| step.kind != StepKind::Internal);
+    json!({
+        "service": service.build.service,
+        "image": service.build.images.first(),
+        "commit": revision.map(|revision| revision.commit.as_str()),
+        "dirty": revision.is_some_and(|revision| revision.dirty),
+        "up_to_date": service.is_up_to_date(),
+        "error": service.error.as_ref().map(|error| service_cause(&service.build, error)),
+        "steps": steps.map(planned_step).collect::<Vec<_>>(),
+    })
+}
+
+fn planned_step(step: &PlannedStep) -> Value {
+    json!({
+        "name": step.name,
+        "instruction": step.instruction,
+        "kind": kind(step.kind),
+        "location": step.location,
+        "digest": step.digest,
+        "stable_digest": step.stable_digest,
+        "outcome": step.outcome,
+        "cause": step.cause,
+        "origin": step.origin.as_ref().map(origin),
+        "note": step.note.map(Note::text),
     })
 }
 

@@ -88,6 +88,7 @@ impl Live {
                 outcome,
                 duration,
                 error,
+                ..
             } => self.step_finished(&step, outcome, duration, error),
             Event::Warning { service, message } => {
                 self.print(format!(

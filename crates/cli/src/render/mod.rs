@@ -6,6 +6,7 @@ pub mod json;
 mod live;
 pub mod log;
 mod plain;
+pub mod plan;
 pub mod table;
 
 use crate::args::Progress;

@@ -76,6 +76,7 @@ impl Plain {
                 outcome,
                 duration,
                 error,
+                why,
             } => {
                 if outcome == Outcome::NotReached {
                     return text;
@@ -90,11 +91,15 @@ impl Plain {
                 }
                 self.head(&mut text, &step);
                 let number = step.number;
+                let why = why.map(|why| format!("  ({})", line(&why))).unwrap_or_default();
                 let _ = match (error, outcome) {
                     (Some(error), _) if is_cancellation(&error) => writeln!(text, "#{number} CANCELED"),
                     (Some(error), _) => writeln!(text, "#{number} ERROR: {}", line(&error)),
-                    (None, Outcome::Cached) => writeln!(text, "#{number} CACHED"),
-                    (None, _) => writeln!(text, "#{number} DONE {}", seconds(duration.unwrap_or_default())),
+                    (None, Outcome::Cached) => writeln!(text, "#{number} CACHED{why}"),
+                    (None, _) => {
+                        let took = seconds(duration.unwrap_or_default());
+                        writeln!(text, "#{number} DONE {took}{why}")
+                    }
                 };
                 self.current = None;
             }
@@ -223,12 +228,14 @@ mod tests {
                 outcome: Outcome::Ran,
                 duration: Some(Duration::from_millis(260)),
                 error: None,
+                why: Some("src/app.sh (content)".into()),
             },
             Event::StepFinished {
                 step: step(7),
                 outcome: Outcome::Cached,
                 duration: None,
                 error: None,
+                why: None,
             },
             Event::ServiceFinished {
                 service: "backend".into(),
@@ -246,7 +253,7 @@ Building from commit: abc1234...
 #6 [backend stage-1 5/9] RUN echo hello
 #6 0.235 hello
 #6 0.260 red
-#6 DONE 0.3s
+#6 DONE 0.3s  (src/app.sh (content))
 
 #7 [backend stage-1 6/9] COPY . /app/
 #7 CACHED

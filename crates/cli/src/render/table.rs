@@ -4,11 +4,13 @@ use super::{Style, style_data};
 use crate::text::{line, seconds, short_digest, shorten, step_name, width};
 use std::fmt::Write;
 use std::time::Duration;
-use unstale_flow::build::{BuildReport, ServiceReport, Step, StepKind};
+use unstale_flow::build::{BuildReport, Cause, ServiceReport, Step, StepKind};
 use unstale_flow::event::{Outcome, ServiceOutcome};
 
 /// How wide a step's name may be, in columns.
 const NAME: usize = 72;
+/// How wide a reason may be, in columns.
+const WHY: usize = 90;
 
 /// A row: a step's name, its outcome, and how long it ran.
 pub(super) struct Row {
@@ -16,6 +18,8 @@ pub(super) struct Row {
     pub outcome: String,
     pub duration: Option<Duration>,
     pub failed: bool,
+    /// Why it ran, or where its result came from.
+    pub why: String,
 }
 
 /// All services of a build, each with the steps of its Dockerfile.
@@ -87,7 +91,17 @@ fn row(step: &Step) -> Row {
         .to_owned(),
         duration: step.duration().filter(|_| step.outcome == Outcome::Ran),
         failed: step.error.is_some() && !step.is_stopped(),
+        why: match (&step.cause, &step.origin) {
+            (Some(cause), _) => reason(cause),
+            (None, Some(origin)) => line(&origin.summary()),
+            (None, None) => String::new(),
+        },
     }
+}
+
+/// A cause in a few words.
+pub(super) fn reason(cause: &Cause) -> String {
+    shorten(&format!("{}: {}", cause.kind.as_str(), line(&cause.summary)), WHY)
 }
 
 /// Rows in columns, the names on the left.
@@ -104,7 +118,7 @@ pub(super) fn rows(rows: Vec<Row>) -> String {
     for row in rows {
         let padding = " ".repeat(widest - width(&row.name));
         let outcome = match row.outcome.as_str() {
-            "ran" => Style::Bold,
+            "ran" | "run" | "maybe" => Style::Bold,
             _ if row.failed => Style::Error,
             _ => Style::Dim,
         };
@@ -113,7 +127,12 @@ pub(super) fn rows(rows: Vec<Row>) -> String {
         let _ = writeln!(
             text,
             "{}",
-            format!("  {}{padding}  {cell} {time:>6}", row.name).trim_end()
+            format!(
+                "  {}{padding}  {cell} {time:>6}  {}",
+                row.name,
+                style_data(&row.why, Style::Dim)
+            )
+            .trim_end()
         );
     }
     text

@@ -14,7 +14,9 @@ use sha2::{Digest, Sha256};
 
 use crate::error::ContextError;
 use crate::follow::has_wildcards;
+use crate::glob::Glob;
 use crate::gopath::join;
+use crate::selector::Selector;
 use crate::snapshot::{Entry, Kind, Snapshot};
 use crate::tarsum::Header;
 use links::Found;
@@ -105,6 +107,42 @@ impl Selection {
         kept.extend(filtered);
         kept.sort_by(|left, right| left.path.cmp(&right.path));
         kept
+    }
+
+    /// Whether a change of `path` (below the root, with slashes) can change what is selected: it lies at or below what is
+    /// picked, or above it. Links are not followed, so that what one leads to is not told here.
+    pub fn may_select(&self, path: &str) -> bool {
+        let asked = join(&["/", &self.path]);
+        let asked = asked.trim_start_matches('/');
+        let parts = if asked.is_empty() {
+            0
+        } else {
+            asked.split('/').count()
+        };
+        let mut end = path.len();
+        if let Some((at, _)) = path
+            .match_indices('/')
+            .nth(parts.wrapping_sub(1))
+            .filter(|_| parts > 0)
+        {
+            end = at;
+        }
+        let (head, below) = (&path[..end], path[end..].trim_start_matches('/'));
+        let is_under = parts == 0
+            || if self.wildcard {
+                Glob::parse(asked).matches(head).unwrap_or(true)
+            } else {
+                head == asked
+            };
+        let is_above = asked.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+        let below = if parts == 0 { path } else { below };
+        let filter = Selector::new(self.include.clone(), self.exclude.clone(), Vec::new());
+        let is_kept = || {
+            filter
+                .matcher()
+                .map_or(true, |filter| below.is_empty() || filter.selects(below, false))
+        };
+        is_above || is_under && is_kept()
     }
 
     fn is_filtered(&self) -> bool {
@@ -352,4 +390,30 @@ fn key_path(path: &str) -> &str {
 fn compare(left: &str, right: &str) -> Ordering {
     let key = |byte: u8| if byte == b'/' { 0 } else { byte };
     left.bytes().map(key).cmp(right.bytes().map(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_told_by_what_it_can_change() {
+        let copy = |path: &str| Selection::copy(path, true, true);
+        assert!(copy("/").may_select("a/b"));
+        assert!(copy("").may_select("a"));
+        assert!(copy("src").may_select("src/a/b"));
+        assert!(copy("/src/").may_select("src"));
+        assert!(copy("src/a").may_select("src"), "a folder above");
+        assert!(!copy("src").may_select("srcs/a"));
+        assert!(!copy("src/a").may_select("src/b"));
+        assert!(copy("*.txt").may_select("a.txt"));
+        assert!(!copy("*.txt").may_select("a/b.txt"));
+        assert!(copy("d*/x").may_select("deep/x/y"));
+        let filtered = Selection {
+            exclude: vec!["*.log".to_owned()],
+            ..copy("src")
+        };
+        assert!(!filtered.may_select("src/a.log"));
+        assert!(filtered.may_select("src/a.txt"));
+    }
 }

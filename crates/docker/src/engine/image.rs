@@ -34,6 +34,18 @@ pub struct Image {
     /// The `Config` section in full, as the engine prints it.
     #[serde(default)]
     pub config: Value,
+    /// The layers.
+    #[serde(rename = "RootFS", default, deserialize_with = "null_as_default")]
+    pub root_fs: RootFs,
+}
+
+/// The layers of an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct RootFs {
+    /// The digests of their uncompressed archives (`sha256:…`), the lowest first.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub layers: Vec<String>,
 }
 
 impl Image {

@@ -2,6 +2,8 @@
 
 mod cache_entry;
 mod cache_key;
+pub mod explain;
+mod plan;
 mod project;
 mod record;
 pub(crate) mod request;
@@ -14,6 +16,9 @@ mod steps;
 
 pub(crate) use record::ledger_path;
 
+pub use unstale_plan::{Cause, CauseKind, Change, Note, Outcome as Predicted};
+
+pub use plan::{PlanReport, PlannedService, PlannedStep, plan};
 pub use project::{BuildError, BuildReport, BuildRequest, What, build};
 pub use revision::REVISION_LABEL;
 pub use service::{ServiceError, ServiceReport};

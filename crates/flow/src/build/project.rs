@@ -131,31 +131,25 @@ pub async fn build(
     events: mpsc::Sender<Event>,
     cancel: CancellationToken,
 ) -> Result<BuildReport, BuildError> {
-    let work = begin(environment, &request);
-    let (gathered, builder, config, repository) = tokio::select! {
-        begun = work => begun?,
+    let begun = tokio::select! {
+        begun = begin(environment, &request) => begun?,
         () = cancel.cancelled() => return Err(BuildError::Cancelled),
     };
-    let commit = repository.as_ref().map(Repository::commit);
     // What is refused here is no build yet, and not recorded.
-    let plan = Plan::new(gathered.builds)?;
-    let (recorder, mut warnings) = Recorder::open(environment);
-    let (index, warning) = recorder.hash_index();
-    warnings.extend(warning);
-    for message in warnings {
-        let _ = events
-            .send(Event::Warning {
-                service: None,
-                message,
-            })
-            .await;
-    }
+    let plan = Plan::new(begun.builds())?;
+    let folder = begun.gathered.folder.clone();
+    let keep_going = request.keep_going || begun.config.build.keep_going;
+    let (recorder, shared) = begun.share(environment, &request, &events).await;
+    let (builder, commit) = (
+        &shared.builder,
+        shared.repository.as_ref().map(Repository::commit),
+    );
     let build_id = recorder
         .begin(
             &request,
-            &gathered.project,
-            &gathered.folder,
-            &builder,
+            &shared.project,
+            &folder,
+            builder,
             commit.as_ref(),
             &events,
         )
@@ -167,20 +161,6 @@ pub async fn build(
         services: plan.services(),
     };
     let _ = events.send(started).await;
-    let builder_name = builder.describe();
-    let shared = Arc::new(Shared {
-        builder,
-        repository,
-        index: index.map(Arc::new),
-        credentials: Arc::new(DockerCredentials {
-            config: gathered.docker_config,
-            environment: environment.clone(),
-        }),
-        events: events.clone(),
-        counter: Arc::default(),
-        config: config.clone(),
-    });
-    let keep_going = request.keep_going || config.build.keep_going;
     let services = schedule::run(
         plan,
         &shared,
@@ -193,13 +173,65 @@ pub async fn build(
     .await;
     let report = BuildReport {
         build_id,
-        builder: builder_name,
+        builder: shared.builder.describe(),
         commit,
         services,
         interrupted: cancel.is_cancelled(),
     };
     recorder.finish(&report, &events).await;
     Ok(report)
+}
+
+/// Everything that a command needs before it looks at the first service.
+pub(super) struct Begun {
+    gathered: Gathered,
+    builder: Builder,
+    config: Config,
+    repository: Option<Repository>,
+}
+
+impl Begun {
+    /// What is to be built.
+    pub(super) fn builds(&self) -> Vec<ServiceBuild> {
+        self.gathered.builds.clone()
+    }
+
+    /// Opens the ledger, and brings everything into the form that all services share.
+    pub(super) async fn share(
+        self,
+        environment: &Environment,
+        request: &BuildRequest,
+        events: &mpsc::Sender<Event>,
+    ) -> (Recorder, Arc<Shared>) {
+        let (recorder, mut warnings) = Recorder::open(environment);
+        let (index, warning) = recorder.hash_index();
+        warnings.extend(warning);
+        for message in warnings {
+            let warning = Event::Warning {
+                service: None,
+                message,
+            };
+            let _ = events.send(warning).await;
+        }
+        let overrides = &request.overrides;
+        let shared = Shared {
+            builder: self.builder,
+            repository: self.repository,
+            index: index.map(Arc::new),
+            credentials: Arc::new(DockerCredentials {
+                config: self.gathered.docker_config,
+                environment: environment.clone(),
+            }),
+            events: events.clone(),
+            counter: Arc::default(),
+            config: self.config,
+            project: self.gathered.project,
+            ledger: recorder.ledger(),
+            arg_overrides: overrides.args.iter().map(|(name, _)| name.clone()).collect(),
+            no_cache_flag: overrides.no_cache,
+        };
+        (recorder, Arc::new(shared))
+    }
 }
 
 /// What is to be built, gathered.
@@ -212,10 +244,7 @@ struct Gathered {
 }
 
 /// Everything that is needed before the first build: all of it is read from elsewhere, and at the same time.
-async fn begin(
-    environment: &Environment,
-    request: &BuildRequest,
-) -> Result<(Gathered, Builder, Config, Option<Repository>), BuildError> {
+pub(super) async fn begin(environment: &Environment, request: &BuildRequest) -> Result<Begun, BuildError> {
     let folder = project_folder(request);
     let config = Config::load(&folder)?;
     let mut options = request.builder.clone();
@@ -227,7 +256,12 @@ async fn begin(
         Builder::connect(environment, &options),
         Repository::find(&folder),
     );
-    Ok((gathered?, builder?, config, repository?))
+    Ok(Begun {
+        gathered: gathered?,
+        builder: builder?,
+        config,
+        repository: repository?,
+    })
 }
 
 async fn gather(

@@ -11,15 +11,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 use unstale_buildkit::session::Transfer;
-use unstale_context::{HashIndex, Kind};
+use unstale_context::{HashIndex, Kind, Snapshot};
 use unstale_docker::{Environment, ImageStore};
 use unstale_ledger::{
-    BaseRecord, BuildOutcome, ContextManifest, EngineIdentity, FileKind, FileRecord, Ledger, LedgerError,
-    Location, NewBuild, ProcessIdentity, ServiceRecord, StateEnvironment, StepOutcome, StepRecord,
-    default_path,
+    BaseRecord, BuildOutcome, ContextManifest, EngineIdentity, Explained, FileKind, FileRecord, Ledger,
+    LedgerError, Location, NewBuild, ProcessIdentity, ServiceRecord, StateEnvironment, StepOutcome,
+    StepRecord, default_path,
 };
 
 /// Writes one build into the ledger.
+#[derive(Clone)]
 pub(super) struct Recorder {
     ledger: Option<Arc<Mutex<Ledger>>>,
     folder: Option<PathBuf>,
@@ -60,6 +61,11 @@ impl Recorder {
                 vec![not_recorded(&error)],
             ),
         }
+    }
+
+    /// The ledger, to read.
+    pub(super) fn ledger(&self) -> Option<Arc<Mutex<Ledger>>> {
+        self.ledger.clone()
     }
 
     /// Opens the memory of file hashes, which stands beside the ledger. Without it, every file is read in every build.
@@ -250,12 +256,38 @@ fn step_record(step: &Step) -> StepRecord {
         started_ms: step.started.map(milliseconds),
         completed_ms: step.completed.map(milliseconds),
         error: step.error.clone(),
+        explained: explained(step),
+    }
+}
+
+fn explained(step: &Step) -> Explained {
+    fn json(value: &impl serde::Serialize) -> Option<String> {
+        serde_json::to_string(value).ok()
+    }
+    let result = step.result.as_ref();
+    Explained {
+        key: result.map(|result| result.key.clone()),
+        loose_key: result.and_then(|result| result.loose_key.clone()),
+        made: result.and_then(|result| json(result.made.as_ref()?)),
+        facts: result.and_then(|result| json(&result.facts)),
+        cause: step.cause.as_ref().and_then(json),
+        origin: step.origin.as_ref().and_then(json),
+        note: step.note.map(|note| note.text().to_owned()),
     }
 }
 
 /// The files of a folder as they were sent.
 fn manifest(transfer: &Transfer) -> ContextManifest {
-    let files = transfer.snapshot.entries().iter().map(|entry| {
+    ContextManifest {
+        context: transfer.folder.clone(),
+        root: transfer.snapshot.root().to_string_lossy().into_owned(),
+        files: files(&transfer.snapshot),
+    }
+}
+
+/// The files of a snapshot.
+pub(super) fn files(snapshot: &Snapshot) -> Vec<FileRecord> {
+    let files = snapshot.entries().iter().map(|entry| {
         let (kind, size, content) = match &entry.kind {
             Kind::File { size, sha256, .. } => (FileKind::File, *size, Some(hex::encode(sha256))),
             Kind::Directory => (FileKind::Directory, 0, None),
@@ -272,9 +304,5 @@ fn manifest(transfer: &Transfer) -> ContextManifest {
             content,
         }
     });
-    ContextManifest {
-        context: transfer.folder.clone(),
-        root: transfer.snapshot.root().to_string_lossy().into_owned(),
-        files: files.collect(),
-    }
+    files.collect()
 }

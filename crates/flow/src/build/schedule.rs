@@ -20,11 +20,11 @@ pub(super) struct Plan {
 
 /// A service is built from another's image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Edge {
-    service: String,
+pub(super) struct Edge {
+    pub(super) service: String,
     /// The context that the image stands for: a named context, or the image's name in a `FROM`.
-    context: String,
-    is_base: bool,
+    pub(super) context: String,
+    pub(super) is_base: bool,
 }
 
 impl Plan {
@@ -59,6 +59,14 @@ impl Plan {
             .map(|build| (build.service.clone(), build))
             .collect();
         Ok(Plan { builds, needs })
+    }
+
+    /// The builds, each with what it needs.
+    pub(super) fn into_builds(mut self) -> Vec<(ServiceBuild, Vec<Edge>)> {
+        let builds = self.builds.into_iter();
+        builds
+            .map(|(service, build)| (build, self.needs.remove(&service).unwrap_or_default()))
+            .collect()
     }
 
     /// The names of the services.

@@ -5,12 +5,12 @@ use super::revision::{REVISION_LABEL, ServiceInputs, folders, with_label};
 use super::spec::{Context, DockerfileSource, SecretSource, ServiceBuild, SpecError};
 use super::ssh::{Agents, SshError};
 use super::steps::{Counter, Step, Steps};
-use super::{cache_key, request};
+use super::{cache_key, explain, request};
 use crate::builder::Builder;
 use crate::config::{CommitScope, Config};
 use crate::event::{Event, ServiceOutcome};
 use crate::git::{GitError, Repository, Revision};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -23,6 +23,7 @@ use unstale_buildkit::session::{
 };
 use unstale_context::{ContextError, HashIndex};
 use unstale_docker::EngineError;
+use unstale_ledger::Ledger;
 
 /// The label by which the engine's own worker says what `host-gateway` is (moby, `builder-next`).
 const HOST_GATEWAY_LABEL: &str = "org.mobyproject.buildkit.worker.moby.host-gateway-ip";
@@ -36,6 +37,13 @@ pub(super) struct Shared {
     pub credentials: Arc<dyn Credentials>,
     pub events: mpsc::Sender<Event>,
     pub counter: Counter,
+    /// The ledger's name for the project.
+    pub project: String,
+    pub ledger: Option<Arc<Mutex<Ledger>>>,
+    /// The names of the arguments that the command line sets.
+    pub arg_overrides: BTreeSet<String>,
+    /// The command line asks to run every step.
+    pub no_cache_flag: bool,
 }
 
 /// Why a service was not built.
@@ -71,6 +79,9 @@ pub enum ServiceError {
     /// A service that this one is built from failed.
     #[error("service {0}, which it is built from, was not built")]
     Dependency(String),
+    /// A plan needs the image of a service that is not built yet.
+    #[error("it is built from service {0}, which has to be built first")]
+    UnknownBase(String),
     /// The build was stopped.
     #[error("cancelled")]
     Cancelled,
@@ -201,8 +212,9 @@ async fn run(
         }
         Target::Engine(_) => (None, None),
     };
+    let folders = session_folders(build, inline.as_ref(), shared.index.as_ref());
     let services = Services {
-        folders: session_folders(build, inline.as_ref(), shared.index.as_ref()),
+        folders: folders.clone(),
         secrets: build
             .secrets
             .iter()
@@ -231,6 +243,7 @@ async fn run(
         target: None,
     };
     let mut follow = None;
+    let mut evidence = None;
     let outcome = async {
         let (mut job, receiver) = tokio::select! {
             started = builder.client.start(job) => started?,
@@ -245,17 +258,29 @@ async fn run(
             prepared = prepare(shared, build, &mut job, commit_arg, &needs, record) => prepared,
             () = cancel.cancelled() => Err(ServiceError::Cancelled),
         };
+        let prepared = match prepared {
+            Ok(result) => explained(shared, build, &result, &folders, cancel)
+                .await
+                .map(|rest| (result, rest)),
+            Err(error) => Err(error),
+        };
         let mut result = match prepared {
-            Ok(result) => result,
+            Ok((result, (graph_of_result, found))) => {
+                graph = graph_of_result;
+                evidence = Some(found);
+                result
+            }
             Err(error) => {
                 job.cancel().await;
                 return Err(error);
             }
         };
-        graph = result.graph()?;
         record.bases = bases(&graph);
         if let Ok(mut steps) = steps.lock() {
             steps.expect(&graph);
+            if let Some(evidence) = &evidence {
+                steps.explain(evidence.words(&graph));
+            }
         }
         if let Some(revision) = &record.revision
             && shared.config.commit.label
@@ -283,7 +308,10 @@ async fn run(
         .ok()
         .and_then(|steps| steps.into_inner().ok());
     if let Some(steps) = steps {
-        let (steps, events) = steps.finish(&graph, outcome.is_ok());
+        let (mut steps, events) = steps.finish(&graph, outcome.is_ok());
+        if let Some(evidence) = evidence {
+            explain::conclude(shared, build, evidence, &graph, &mut steps).await;
+        }
         record.steps = steps;
         for event in events {
             let _ = shared.events.send(event).await;
@@ -300,6 +328,81 @@ async fn run(
     let image = builder.engine.inspect_image(&built.image).await?;
     let image = image.ok_or_else(|| ServiceError::NoImage(built.image.clone()))?;
     Ok((image.id, built))
+}
+
+/// Has the graph of a build made and looks at what is known of its steps; nothing is run, and no folder is sent but the
+/// Dockerfile's. `images` are those of other services, by the context that each stands for.
+pub(super) async fn look(
+    shared: &Shared,
+    build: &mut ServiceBuild,
+    images: BTreeMap<String, String>,
+    cancel: &CancellationToken,
+) -> Result<(Graph, explain::Evidence, Option<Revision>), ServiceError> {
+    let commit_arg = commit_arg(shared, build)?;
+    let builder = &shared.builder;
+    let inline = InlineDockerfile::write(build).map_err(ServiceError::Temporary)?;
+    let folders = session_folders(build, inline.as_ref(), shared.index.as_ref());
+    let services = Services {
+        folders: folders.clone(),
+        credentials: Some(shared.credentials.clone()),
+        ..Services::default()
+    };
+    let session = Session::open(&builder.transport, &cache_key::shared_key(build), services).await?;
+    let job = JobRequest {
+        session: session.id().to_owned(),
+        entitlements: request::entitlements(build).into_keys().collect(),
+        internal: true,
+        ..JobRequest::default()
+    };
+    let session = Arc::new(session);
+    let built = |image: String| BuiltService {
+        image,
+        definition: None,
+        config: String::new(),
+        _session: session.clone(),
+    };
+    let needs = images
+        .into_iter()
+        .map(|(context, image)| (context, built(image)))
+        .collect();
+    let work = async {
+        let (mut job, mut events) = builder.client.start(job).await?;
+        let drain = tokio::spawn(async move { while events.recv().await.is_some() {} });
+        let mut record = Record::default();
+        let looked = async {
+            let result = prepare(shared, build, &mut job, commit_arg, &needs, &mut record).await?;
+            explained(shared, build, &result, &folders, cancel).await
+        };
+        let looked = looked.await;
+        job.abandon("nothing is to be run".to_owned()).await?;
+        let _ = drain.await;
+        let (graph, evidence) = looked?;
+        Ok((graph, evidence, record.revision))
+    };
+    let looked = tokio::select! {
+        looked = work => looked,
+        () = cancel.cancelled() => Err(ServiceError::Cancelled),
+    };
+    looked.map_err(|error| match session.take_failure() {
+        Some(failure) if !matches!(error, ServiceError::Cancelled) => ServiceError::Session(failure),
+        _ => error,
+    })
+}
+
+/// The graph, and what is known of its steps before they are run.
+async fn explained(
+    shared: &Shared,
+    build: &ServiceBuild,
+    result: &FrontendResult,
+    folders: &HashMap<String, Folder>,
+    cancel: &CancellationToken,
+) -> Result<(Graph, explain::Evidence), ServiceError> {
+    let graph = result.graph()?;
+    let evidence = tokio::select! {
+        evidence = explain::gather(shared, build, &graph, folders) => evidence?,
+        () = cancel.cancelled() => return Err(ServiceError::Cancelled),
+    };
+    Ok((graph, evidence))
 }
 
 /// Passes the build's events on as they come, until the daemon has no more.
@@ -449,10 +552,7 @@ fn session_folders(
     inline: Option<&InlineDockerfile>,
     index: Option<&Arc<HashIndex>>,
 ) -> HashMap<String, Folder> {
-    let folder = |root: PathBuf| Folder {
-        root,
-        index: index.cloned(),
-    };
+    let folder = |root: PathBuf| Folder::new(root, index.cloned());
     let mut offered: HashMap<_, _> = folders(build)
         .into_iter()
         .map(|(name, root)| (name, folder(root)))

@@ -9,12 +9,14 @@
 //! A source (a base image, the context) is reported twice: first when its cache key is asked for, then when its
 //! content is really fetched or loaded. If the second never comes, nobody needed the content.
 
+use super::explain::Origin;
 use crate::event::{Event, Outcome, StepRef};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, SystemTime};
 use unstale_buildkit::llb::{Graph, Location, Op, Vertex};
 use unstale_buildkit::status::{StatusEvent, VertexState};
 use unstale_ledger::secret::Mask;
+use unstale_plan::{Cause, Facts, Made, Note};
 
 /// A step of a finished build.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +47,27 @@ pub struct Step {
     pub tail: Vec<u8>,
     /// What sort of step it is.
     pub kind: StepKind,
+    /// Why it ran.
+    pub cause: Option<Cause>,
+    /// Where its reused result came from.
+    pub origin: Option<Origin>,
+    /// What a person might not expect of its reuse.
+    pub note: Option<Note>,
+    /// How later builds find its result.
+    pub result: Option<StepResult>,
+}
+
+/// How later builds find a step's result, and what they compare the step by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepResult {
+    /// See [`unstale_plan::Key::id`].
+    pub key: String,
+    /// See [`unstale_plan::Key::loose`].
+    pub loose_key: Option<String>,
+    /// Its record in the builder's cache.
+    pub made: Option<Made>,
+    /// What the step is compared by.
+    pub facts: Facts,
 }
 
 /// How much of the output of a failed step is kept, in bytes.
@@ -94,6 +117,17 @@ pub struct Steps {
     sources: HashSet<String>,
     /// The graph's names by digest. A vertex that another build shares carries that build's name.
     names: HashMap<String, String>,
+    /// What is said of the graph's vertices when they end.
+    words: HashMap<String, Words>,
+}
+
+/// What is said of a step when it ends.
+#[derive(Debug, Clone, Default)]
+pub struct Words {
+    /// Why it ran, if it did.
+    pub ran: Option<String>,
+    /// Where its result came from, if it was reused.
+    pub cached: Option<String>,
 }
 
 struct Known {
@@ -119,6 +153,7 @@ impl Steps {
             vertices: HashMap::new(),
             sources: HashSet::new(),
             names: HashMap::new(),
+            words: HashMap::new(),
         }
     }
 
@@ -131,6 +166,11 @@ impl Steps {
             .iter()
             .map(|vertex| (vertex.digest.clone(), vertex.name.clone()));
         self.names = names.collect();
+    }
+
+    /// Takes in what is to be said of the graph's vertices when they end.
+    pub fn explain(&mut self, words: HashMap<String, Words>) {
+        self.words = words;
     }
 
     /// Takes an event of the daemon in, and gives what follows from it.
@@ -296,11 +336,18 @@ impl Steps {
             service: self.service.clone(),
             number: known.number,
         };
+        let words = self.words.get(digest);
+        let why = words.and_then(|words| match outcome {
+            Outcome::Ran => words.ran.clone(),
+            Outcome::Cached => words.cached.clone(),
+            Outcome::NotReached => None,
+        });
         Some(Event::StepFinished {
             step,
             outcome,
             duration,
             error,
+            why: why.map(|why| self.mask.text(&why).into_owned()),
         })
     }
 
@@ -368,6 +415,10 @@ impl Steps {
                 _ => Vec::new(),
             },
             kind: kind(vertex),
+            cause: None,
+            origin: None,
+            note: None,
+            result: None,
         }
     }
 }
@@ -398,10 +449,15 @@ fn internal_step(known: Known) -> Step {
         error: state.error,
         tail: Vec::new(),
         kind: StepKind::Internal,
+        cause: None,
+        origin: None,
+        note: None,
+        result: None,
     }
 }
 
-fn kind(vertex: &Vertex) -> StepKind {
+/// What sort of step a vertex is.
+pub(super) fn kind(vertex: &Vertex) -> StepKind {
     match &vertex.op {
         Op::Source { identifier, .. } if identifier.starts_with("local://") => StepKind::Internal,
         Op::Source { .. } => StepKind::Source,

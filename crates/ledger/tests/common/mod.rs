@@ -101,6 +101,12 @@ pub fn service(name: &str) -> ServiceRecord {
                 started_ms: Some(3),
                 completed_ms: Some(4),
                 error: None,
+                explained: Explained {
+                    key: Some("key".to_owned()),
+                    loose_key: Some("loose".to_owned()),
+                    origin: Some("{}".to_owned()),
+                    ..Explained::default()
+                },
             },
             StepRecord {
                 number: 2,
@@ -115,6 +121,7 @@ pub fn service(name: &str) -> ServiceRecord {
                 started_ms: None,
                 completed_ms: None,
                 error: Some("exit code 2".to_owned()),
+                explained: Explained::default(),
             },
         ],
         manifests: vec![ContextManifest {

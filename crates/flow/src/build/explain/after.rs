@@ -1,0 +1,231 @@
+//! After the build: which record of the cache each step's result is, and where the reused ones came from.
+//!
+//! No API of BuildKit says either. A record is told to be a step's by the time at which it was made, by its description,
+//! and by the record that it lies upon; one that was not there before the build, and is older than it, was imported.
+
+use super::super::service::Shared;
+use super::super::spec::ServiceBuild;
+use super::super::steps::{Step, StepResult};
+use super::Evidence;
+use super::memory::LedgerMemory;
+use super::origin::{Origin, OriginKind};
+use crate::event::Outcome;
+use std::collections::HashSet;
+use std::time::SystemTime;
+use unstale_buildkit::control::UsageRecord;
+use unstale_buildkit::llb::{Graph, Op, Vertex};
+use unstale_plan::{Cause, Made, Memory, Past, Reason, Records};
+
+/// Adds causes, origins and results to the steps of a build; the graph's steps come first among them.
+pub(in super::super) async fn conclude(
+    shared: &Shared,
+    build: &ServiceBuild,
+    evidence: Evidence,
+    graph: &Graph,
+    steps: &mut [Step],
+) {
+    let is_new = |(number, step): (usize, &Step)| match step.outcome {
+        Outcome::Ran => true,
+        Outcome::Cached => past(&evidence.predictions[number].reason).is_none_or(|past| past.made.is_none()),
+        Outcome::NotReached => false,
+    };
+    let work = steps
+        .iter()
+        .zip(&graph.vertices)
+        .map(|(step, _)| step)
+        .enumerate();
+    let mut work = work.filter(|(number, _)| !is_source(&graph.vertices[*number]));
+    let records = match work.any(is_new) {
+        true => shared.builder.client.disk_usage().await.unwrap_or_default(),
+        false => Vec::new(),
+    };
+    let search = Search {
+        before: evidence.records.iter().map(|record| record.id.as_str()).collect(),
+        asked: evidence.asked,
+        all: &records,
+        records: Records::new(&records),
+        imports: imports(build),
+    };
+    let memory = LedgerMemory::new(shared);
+    let mut made: Vec<Option<Made>> = Vec::with_capacity(graph.vertices.len());
+    for (number, vertex) in graph.vertices.iter().enumerate() {
+        let Some(step) = steps.get_mut(number) else { break };
+        let below = vertex
+            .inputs
+            .first()
+            .and_then(|input| made.get(input.vertex)?.as_ref());
+        let reason = &evidence.predictions[number].reason;
+        let key = &evidence.keys[number];
+        let own = match step.outcome {
+            Outcome::Ran if step.error.is_none() => {
+                step.cause = Some(cause(&evidence, number));
+                search.ran(vertex, step)
+            }
+            Outcome::Ran => {
+                step.cause = Some(cause(&evidence, number));
+                None
+            }
+            Outcome::Cached if is_source(vertex) => {
+                step.origin = Some(Origin::new(OriginKind::Base));
+                None
+            }
+            Outcome::Cached => {
+                let alike = || {
+                    let keys = key.loose.iter().flat_map(|loose| memory.alike(loose));
+                    let pasts = keys.flat_map(|key| memory.past(&key));
+                    pasts.into_iter().find(|past| {
+                        past.made
+                            .as_ref()
+                            .is_some_and(|made| search.records.made(made).next().is_some())
+                    })
+                };
+                let past = past(reason).cloned().or_else(alike);
+                let (origin, made) = search.reused(vertex, past, below);
+                step.origin = Some(origin);
+                step.note = evidence.notes[number];
+                made
+            }
+            Outcome::NotReached => None,
+        };
+        step.result = Some(StepResult {
+            key: key.id.clone(),
+            loose_key: key.loose.clone(),
+            made: own.clone(),
+            facts: evidence.facts[number].clone(),
+        });
+        made.push(own);
+    }
+}
+
+fn is_source(vertex: &Vertex) -> bool {
+    matches!(vertex.op, Op::Source { .. })
+}
+
+fn past(reason: &Reason) -> Option<&Past> {
+    match reason {
+        Reason::Held(past) | Reason::Gone(past) | Reason::Unclear(past) | Reason::NotNeeded(Some(past)) => {
+            Some(past)
+        }
+        _ => None,
+    }
+}
+
+/// Why a step ran that did run.
+fn cause(evidence: &Evidence, number: usize) -> Cause {
+    let expected = &evidence.predictions[number].reason;
+    match &evidence.causes[number] {
+        Some(cause) => cause.clone(),
+        None => Cause::unknown(match expected {
+            Reason::Held(past) => format!(
+                "the cache holds the result of build {}, and the engine did not use it",
+                past.build
+            ),
+            _ => "nothing that is recorded of the previous build is different".to_owned(),
+        }),
+    }
+}
+
+/// The names of the caches that the build may import from.
+fn imports(build: &ServiceBuild) -> Vec<String> {
+    let name =
+        |entry: &unstale_buildkit::gateway::CacheEntry| entry.attrs.get("ref").unwrap_or(&entry.kind).clone();
+    build.cache_from.iter().map(name).collect()
+}
+
+struct Search<'a> {
+    /// The records that were there before the build.
+    before: HashSet<&'a str>,
+    /// When the builder was asked for them.
+    asked: SystemTime,
+    all: &'a [UsageRecord],
+    records: Records<'a>,
+    imports: Vec<String>,
+}
+
+impl Search<'_> {
+    /// The record of a step that ran.
+    fn ran(&self, vertex: &Vertex, step: &Step) -> Option<Made> {
+        let exec = matches!(vertex.op, Op::Exec(_));
+        let made = Made::during(step.started?, step.completed?, exec);
+        let candidates: Vec<&UsageRecord> = self.records.made(&made).collect();
+        let own = candidates
+            .iter()
+            .find(|record| describes(record, vertex))
+            .or(candidates.first())?;
+        Some(Made {
+            record: Some(own.id.clone()),
+            ..made
+        })
+    }
+
+    /// Where the result of a reused step came from, and its record.
+    fn reused(&self, vertex: &Vertex, past: Option<Past>, below: Option<&Made>) -> (Origin, Option<Made>) {
+        if let Some(past) = past {
+            let made = past
+                .made
+                .clone()
+                .or_else(|| Made::seen(self.find(vertex, below)?));
+            return (Origin::of(&past), made);
+        }
+        let Some(record) = self.find(vertex, below) else {
+            return (self.unseen(), None);
+        };
+        let is_older = record.created.is_some_and(|created| created < self.asked);
+        let kind = match (is_older, self.before.contains(record.id.as_str())) {
+            (false, _) => OriginKind::SameBuild,
+            (true, true) => OriginKind::Local,
+            (true, false) => OriginKind::Imported,
+        };
+        let created = record
+            .created
+            .and_then(|created| created.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let origin = Origin {
+            created_ms: created.and_then(|since| i64::try_from(since.as_millis()).ok()),
+            reference: Some(self.imports.join(", "))
+                .filter(|names| kind == OriginKind::Imported && !names.is_empty()),
+            ..Origin::new(kind)
+        };
+        (origin, Made::seen(record))
+    }
+
+    /// Of a result whose record is not among the cache's.
+    fn unseen(&self) -> Origin {
+        if !self.imports.is_empty() {
+            // Not fetched, because nothing that ran needed it: the import's own description was enough.
+            return Origin {
+                reference: Some(self.imports.join(", ")),
+                ..Origin::new(OriginKind::Imported)
+            };
+        }
+        Origin {
+            reason: Some("the engine does not say which record it used".to_owned()),
+            ..Origin::new(OriginKind::Unknown)
+        }
+    }
+
+    /// The record that a step's reused result most likely is.
+    fn find(&self, vertex: &Vertex, below: Option<&Made>) -> Option<&UsageRecord> {
+        let parent = below.and_then(|made| made.record.as_deref());
+        let fits = |record: &&UsageRecord| {
+            let on_parent = parent.is_none_or(|parent| record.parents.iter().any(|id| id == parent));
+            describes(record, vertex) && on_parent
+        };
+        self.all.iter().filter(fits).max_by_key(|record| record.last_used)
+    }
+}
+
+/// Whether a record's description is what BuildKit writes for the step.
+fn describes(record: &UsageRecord, vertex: &Vertex) -> bool {
+    match &vertex.op {
+        Op::Exec(exec) => {
+            let command = record.description.strip_prefix("mount / from exec ");
+            command.is_some_and(|command| command == exec.args.join(" "))
+        }
+        // Before 0.12 all file operations are called the same.
+        _ => {
+            let instruction = super::super::steps::instruction;
+            record.description == "fileop target"
+                || instruction(&record.description) == instruction(&vertex.name)
+        }
+    }
+}

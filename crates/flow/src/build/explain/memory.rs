@@ -1,0 +1,123 @@
+//! The ledger as the memory of a builder's results. A ledger that cannot be read remembers nothing.
+
+use super::super::service::Shared;
+use super::Origin;
+use std::sync::MutexGuard;
+use unstale_ledger::{ArgValue, LastService, Ledger, PastResult, StepOutcome};
+use unstale_plan::{EnvValue, FileState, Memory, Past, Previous, PreviousStep};
+
+/// What the ledger remembers of one builder.
+pub(super) struct LedgerMemory<'a> {
+    shared: &'a Shared,
+}
+
+impl<'a> LedgerMemory<'a> {
+    pub(super) fn new(shared: &'a Shared) -> LedgerMemory<'a> {
+        LedgerMemory { shared }
+    }
+
+    fn ledger(&self) -> Option<MutexGuard<'a, Ledger>> {
+        self.shared.ledger.as_ref()?.lock().ok()
+    }
+
+    /// The service's last successful build here.
+    pub(super) fn last_service(&self, service: &str) -> Option<LastService> {
+        let Shared { builder, project, .. } = self.shared;
+        self.ledger()?
+            .last_service(project, service, &builder.identity.id)
+            .ok()?
+    }
+
+    /// What may be kept of a variable's value.
+    pub(super) fn env(&self, name: &str, value: &str) -> EnvValue {
+        let Some(ledger) = self.ledger() else {
+            return EnvValue::Salted(String::new());
+        };
+        match ledger.arg(name, value).value() {
+            ArgValue::Plain(value) => EnvValue::Plain(value.clone()),
+            ArgValue::Salted(hash) => EnvValue::Salted(hash.clone()),
+        }
+    }
+
+    /// The files of a stored context.
+    pub(super) fn files(&self, digest: &str) -> Option<Vec<FileState>> {
+        let ledger = self.ledger()?;
+        let files = ledger.files(digest).ok()?;
+        files
+            .map(|file| file.map(super::state))
+            .collect::<Result<_, _>>()
+            .ok()
+    }
+}
+
+impl Memory for LedgerMemory<'_> {
+    fn past(&self, id: &str) -> Vec<Past> {
+        let builder = &self.shared.builder;
+        let found = self
+            .ledger()
+            .and_then(|ledger| ledger.past_results(&builder.identity.id, &builder.name, id).ok());
+        found.unwrap_or_default().into_iter().map(past).collect()
+    }
+
+    fn alike(&self, loose: &str) -> Vec<String> {
+        let builder = &self.shared.builder;
+        let found = self.ledger().and_then(|ledger| {
+            ledger
+                .alike_results(&builder.identity.id, &builder.name, loose)
+                .ok()
+        });
+        found.unwrap_or_default()
+    }
+}
+
+/// A result that was itself reused came from where the ledger said then.
+fn past(result: PastResult) -> Past {
+    let origin: Option<Origin> = result
+        .origin
+        .as_deref()
+        .and_then(|text| serde_json::from_str(text).ok());
+    let ran = result.outcome == StepOutcome::Ran;
+    let (build, commit, made_ms, imported) = match origin {
+        Some(origin) if !ran => (
+            origin.build.unwrap_or_default(),
+            origin.commit,
+            origin.created_ms,
+            origin.reference,
+        ),
+        _ => (
+            result.build,
+            result.commit,
+            result.completed_ms.filter(|_| ran),
+            None,
+        ),
+    };
+    Past {
+        build,
+        commit,
+        made_ms,
+        made: result
+            .made
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok()),
+        imported,
+    }
+}
+
+/// A build of the ledger as one to compare with; `None` if it was recorded without what that needs.
+pub(super) fn previous(last: &LastService) -> Option<Previous> {
+    let mut steps = Vec::new();
+    for step in &last.service.steps {
+        // The builder's own work after the graph's steps has none.
+        let Some(facts) = &step.explained.facts else {
+            continue;
+        };
+        steps.push(PreviousStep {
+            name: step.name.clone(),
+            facts: serde_json::from_str(facts).ok()?,
+        });
+    }
+    (!steps.is_empty()).then(|| Previous {
+        build: last.build.id.clone(),
+        steps,
+    })
+}

@@ -1,0 +1,342 @@
+//! Why steps run and where reused results come from: gathers what `unstale_plan` decides upon before the graph is run,
+//! and holds the decisions against what happened after it.
+//!
+//! Before: the folders' contents, the base images, the cache's records, what the ledger remembers. After: the outcomes,
+//! and, where something ran or came from elsewhere, the records again.
+
+mod after;
+mod memory;
+mod origin;
+
+pub(super) use after::conclude;
+pub use origin::{Origin, OriginKind};
+
+use super::service::{ServiceError, Shared};
+use super::spec::ServiceBuild;
+use memory::{LedgerMemory, previous};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
+use unstale_buildkit::control::UsageRecord;
+use unstale_buildkit::llb::{Graph, LocalSource, Op, Vertex};
+use unstale_buildkit::session::Folder;
+use unstale_context::digest::Rules;
+use unstale_context::{Selector, Snapshot};
+use unstale_dockerfile::Dockerfile;
+use unstale_ledger::{ArgRecord, ArgValue, FileKind, LastService};
+use unstale_plan::{
+    Cause, Change, Current, Describe, EnvValue, FactPart, Facts, FileState, Inputs, Key, Note, Prediction,
+    Records, causes, facts, files, keys, note, predict,
+};
+
+/// What is known of a service's steps before they are run. The lists are in the graph's order.
+pub struct Evidence {
+    /// The steps' keys.
+    pub keys: Vec<Key>,
+    /// What is expected of them.
+    pub predictions: Vec<Prediction>,
+    /// Why they run, if they do.
+    pub causes: Vec<Option<Cause>>,
+    /// What later builds compare them by.
+    pub facts: Vec<Facts>,
+    /// What might surprise about their reuse.
+    pub notes: Vec<Option<Note>>,
+    /// The records of the cache.
+    records: Vec<UsageRecord>,
+    /// When they were asked for.
+    asked: SystemTime,
+}
+
+/// The base images that the engine has, by the vertex of their source: their layers, and their identity.
+type Bases = HashMap<usize, (String, String)>;
+
+/// Gathers and decides. `folders` are those that the session offers.
+pub(super) async fn gather(
+    shared: &Shared,
+    build: &ServiceBuild,
+    graph: &Graph,
+    folders: &HashMap<String, Folder>,
+) -> Result<Evidence, ServiceError> {
+    let asked = SystemTime::now();
+    let (records, snapshots, bases) = tokio::join!(
+        shared.builder.client.disk_usage(),
+        snapshots(graph, folders),
+        bases(shared, graph),
+    );
+    let (records, snapshots) = (records?, snapshots?);
+    let minor = shared.builder.buildkit_minor();
+    let text = build.read_dockerfile()?.unwrap_or_default();
+    let rules = Rules::of_buildkit(minor);
+    let digests = snapshots
+        .iter()
+        .map(|(vertex, snapshot)| (*vertex, snapshot.content_digests(rules)));
+    let inputs = Inputs {
+        buildkit_minor: minor,
+        folders: digests.collect(),
+        bases: bases
+            .iter()
+            .map(|(vertex, (layers, _))| (*vertex, layers.clone()))
+            .collect(),
+    };
+    let keys = keys(graph, &inputs);
+    let memory = LedgerMemory::new(shared);
+    let before = memory.last_service(&build.service);
+    let predictions = predict(graph, &keys, &memory, &Records::new(&records));
+    let mask = build.mask();
+    let lines: Vec<&str> = text.lines().collect();
+    let describe = Describe {
+        text: &|vertex| mask.text(&written(vertex, &lines)).into_owned(),
+        env: &|name, value| memory.env(name, &mask.text(value)),
+        base: &|vertex| bases.get(&vertex).map(|(_, id)| id.clone()),
+    };
+    let facts = facts(graph, &keys, &describe);
+    let previous = before.as_ref().and_then(previous);
+    let current = Current {
+        graph,
+        keys: &keys,
+        predictions: &predictions,
+        facts: &facts,
+        buildkit_minor: minor,
+        files: changed_files(&memory, graph, &snapshots, &facts, before.as_ref()),
+        args: changed_args(&memory, build, before.as_ref()),
+        arg_sources: arg_sources(shared, build, &Dockerfile::parse(&text)),
+        no_cache: who_asks(shared, build),
+    };
+    let causes = causes(&current, previous.as_ref());
+    Ok(Evidence {
+        notes: graph.vertices.iter().map(note).collect(),
+        keys,
+        predictions,
+        causes,
+        facts,
+        records,
+        asked,
+    })
+}
+
+impl Evidence {
+    /// What a step is called with its reason while it goes by: the cause if it runs, the origin if it is reused.
+    pub(super) fn words(&self, graph: &Graph) -> HashMap<String, super::steps::Words> {
+        let steps = graph.vertices.iter().enumerate();
+        steps
+            .map(|(number, vertex)| {
+                let words = super::steps::Words {
+                    ran: self.causes[number].as_ref().map(|cause| cause.summary.clone()),
+                    cached: Origin::expected(&self.predictions[number].reason).map(|origin| origin.summary()),
+                };
+                (vertex.digest.clone(), words)
+            })
+            .collect()
+    }
+}
+
+/// The instruction as it is written, or the step's name where it has no place in the Dockerfile.
+fn written(vertex: &Vertex, lines: &[&str]) -> String {
+    let place = vertex.location.as_ref().and_then(|location| {
+        let (first, last) = (
+            usize::try_from(location.line).ok()?,
+            usize::try_from(location.end_line).ok()?,
+        );
+        lines.get(first.checked_sub(1)?..last.min(lines.len()))
+    });
+    match place {
+        Some(lines) if !lines.is_empty() => lines.join("\n"),
+        _ => super::steps::instruction(&vertex.name).to_owned(),
+    }
+}
+
+/// What the graph selects of the folders, by the vertices of the sources.
+async fn snapshots(
+    graph: &Graph,
+    folders: &HashMap<String, Folder>,
+) -> Result<HashMap<usize, Arc<Snapshot>>, ServiceError> {
+    let mut wanted = Vec::new();
+    for (number, vertex) in graph.vertices.iter().enumerate() {
+        if let Some((name, source)) = LocalSource::of(vertex)
+            && let Some(folder) = folders.get(name)
+        {
+            let selector = Selector::new(source.include, source.exclude, source.follow);
+            wanted.push((number, name.to_owned(), folder.clone(), selector));
+        }
+    }
+    let take = move || {
+        let stop = AtomicBool::new(false);
+        let mut taken = HashMap::new();
+        for (number, name, folder, selector) in wanted {
+            let snapshot = folder
+                .snapshot(&selector, &stop)
+                .map_err(|source| (name, source))?;
+            taken.insert(number, snapshot);
+        }
+        Ok(taken)
+    };
+    match tokio::task::spawn_blocking(take).await {
+        Ok(Ok(taken)) => Ok(taken),
+        Ok(Err((folder, source))) => {
+            let failure = unstale_buildkit::session::Failure::Context { folder, source };
+            Err(ServiceError::Session(failure))
+        }
+        Err(_) => Err(ServiceError::Cancelled),
+    }
+}
+
+/// The engine's own BuildKit takes base images from the engine's store, where they can be looked at. What cannot be is
+/// known by its name and digest alone.
+async fn bases(shared: &Shared, graph: &Graph) -> Bases {
+    let mut bases = HashMap::new();
+    if !matches!(shared.builder.target, super::request::Target::Engine(_)) {
+        return bases;
+    }
+    for (number, vertex) in graph.vertices.iter().enumerate() {
+        let Op::Source { identifier, .. } = &vertex.op else {
+            continue;
+        };
+        let Some(reference) = identifier.strip_prefix("docker-image://") else {
+            continue;
+        };
+        if let Ok(Some(image)) = shared.builder.engine.inspect_image(reference).await
+            && !image.root_fs.layers.is_empty()
+        {
+            bases.insert(number, (image.root_fs.layers.join(" "), image.id));
+        }
+    }
+    bases
+}
+
+/// The names of build arguments, and where their values come from.
+fn arg_sources(shared: &Shared, build: &ServiceBuild, dockerfile: &Dockerfile) -> BTreeMap<String, String> {
+    let mut sources: BTreeMap<String, String> = BTreeMap::new();
+    let declared = dockerfile
+        .instructions
+        .iter()
+        .filter(|instruction| instruction.keyword == "ARG");
+    for word in declared.flat_map(|instruction| instruction.args.split_whitespace()) {
+        let name = word.split_once('=').map_or(word, |(name, _)| name);
+        sources.insert(name.to_owned(), "the Dockerfile".to_owned());
+    }
+    for name in build.args.keys() {
+        let source = if shared.arg_overrides.contains(name) {
+            "--build-arg"
+        } else if *name == shared.config.commit.arg && shared.repository.is_some() {
+            "the commit"
+        } else if build.field_prefix.is_empty() {
+            "the environment"
+        } else {
+            "the Compose file"
+        };
+        sources.insert(name.clone(), source.to_owned());
+    }
+    sources
+}
+
+fn who_asks(shared: &Shared, build: &ServiceBuild) -> String {
+    if shared.no_cache_flag {
+        "--no-cache".to_owned()
+    } else if build.no_cache {
+        format!("{}no_cache", build.field_prefix)
+    } else if !build.no_cache_filter.is_empty() {
+        format!("{}no_cache_filter", build.field_prefix)
+    } else {
+        "the build".to_owned()
+    }
+}
+
+fn changed_args(
+    memory: &LedgerMemory<'_>,
+    build: &ServiceBuild,
+    before: Option<&LastService>,
+) -> Vec<Change> {
+    let old: BTreeMap<&str, &ArgValue> = before
+        .iter()
+        .flat_map(|before| &before.service.args)
+        .map(|arg: &ArgRecord| (arg.name(), arg.value()))
+        .collect();
+    let shown = |value: Option<&EnvValue>| match value {
+        Some(EnvValue::Plain(value)) => Some(value.clone()),
+        _ => None,
+    };
+    let mut changes = Vec::new();
+    for (name, value) in &build.args {
+        let new = memory.env(name, value);
+        let old = old.get(name.as_str()).map(|old| match old {
+            ArgValue::Plain(value) => EnvValue::Plain(value.clone()),
+            ArgValue::Salted(value) => EnvValue::Salted(value.clone()),
+        });
+        if old.as_ref() != Some(&new) {
+            changes.push(Change::Arg {
+                arg: name.clone(),
+                old: shown(old.as_ref()),
+                new: shown(Some(&new)),
+                source: None,
+            });
+        }
+    }
+    changes
+}
+
+/// The differences of the folders from those of the previous build; looked for only if some step's content is another.
+fn changed_files(
+    memory: &LedgerMemory<'_>,
+    graph: &Graph,
+    snapshots: &HashMap<usize, Arc<Snapshot>>,
+    facts: &[Facts],
+    before: Option<&LastService>,
+) -> HashMap<usize, Vec<Change>> {
+    let mut changes = HashMap::new();
+    let Some(before) = before else { return changes };
+    let contents = |facts: &[Facts]| -> Vec<FactPart> {
+        let parts = facts.iter().flat_map(|facts| facts.parts.clone());
+        parts
+            .filter(|part| matches!(part, FactPart::Content(_)))
+            .collect()
+    };
+    let old = previous(before).map(|previous| {
+        previous
+            .steps
+            .into_iter()
+            .map(|step| step.facts)
+            .collect::<Vec<_>>()
+    });
+    let old = contents(&old.unwrap_or_default());
+    if contents(facts).iter().all(|part| old.contains(part)) {
+        return changes;
+    }
+    for (&vertex, snapshot) in snapshots {
+        let Some((name, _)) = LocalSource::of(&graph.vertices[vertex]) else {
+            continue;
+        };
+        // The engine reads the ignore file from the same folder, apart.
+        let stored = before
+            .service
+            .manifests
+            .iter()
+            .filter(|stored| stored.context == name);
+        let Some(stored) = stored.max_by_key(|stored| stored.files) else {
+            continue;
+        };
+        let Some(old) = memory.files(&stored.digest) else {
+            continue;
+        };
+        changes.insert(vertex, files(old, states(snapshot)));
+    }
+    changes
+}
+
+fn states(snapshot: &Snapshot) -> Vec<FileState> {
+    let manifest = super::record::files(snapshot);
+    manifest.into_iter().map(state).collect()
+}
+
+/// A file of the ledger as it is compared.
+fn state(file: unstale_ledger::FileRecord) -> FileState {
+    FileState {
+        path: file.path,
+        kind: match file.kind {
+            FileKind::HardLink => FileKind::File.as_str(),
+            kind => kind.as_str(),
+        },
+        mode: file.mode,
+        content: file.content,
+    }
+}

@@ -1,0 +1,11 @@
+-- Schema 2: what a step's outcome follows from.
+
+ALTER TABLE step ADD COLUMN result_key TEXT; -- identity of the result
+ALTER TABLE step ADD COLUMN loose_key  TEXT; -- the same without inputs that are compared by content
+ALTER TABLE step ADD COLUMN made       TEXT; -- JSON: the record of the builder's cache
+ALTER TABLE step ADD COLUMN facts      TEXT; -- JSON: what a later build is compared with
+ALTER TABLE step ADD COLUMN cause      TEXT; -- JSON
+ALTER TABLE step ADD COLUMN origin     TEXT; -- JSON
+ALTER TABLE step ADD COLUMN note       TEXT;
+CREATE INDEX step_by_key ON step (result_key) WHERE result_key IS NOT NULL;
+CREATE INDEX step_by_loose_key ON step (loose_key) WHERE loose_key IS NOT NULL;

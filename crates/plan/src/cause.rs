@@ -1,0 +1,459 @@
+//! Why a step runs: its difference from the same step of the previous build, or that of the first step before it that
+//! is different.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+use unstale_buildkit::llb::{Graph, Op};
+use unstale_context::digest::Selection;
+
+use crate::align::{Mark, align};
+use crate::change::Change;
+use crate::facts::{EnvValue, FactPart, Facts};
+use crate::held::Past;
+use crate::key::{Key, Part, selections};
+use crate::predict::{Outcome, Prediction, Reason};
+
+/// Why a step runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The kind of reason.
+    pub kind: CauseKind,
+    /// One line for people, without a period.
+    pub summary: String,
+    /// What is different.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+    /// For [`CauseKind::ParentRan`]: the first step in the chain that is different, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+}
+
+/// The kinds of reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CauseKind {
+    /// The ledger has no earlier build of the service on this builder.
+    FirstBuild,
+    /// The instruction, or a setting that an instruction before it makes.
+    InstructionChanged,
+    /// A build argument that the step sees.
+    ArgChanged,
+    /// Files that the step uses.
+    FilesChanged,
+    /// The base image.
+    BaseChanged,
+    /// A step that it builds on.
+    ParentRan,
+    /// The platform.
+    PlatformChanged,
+    /// The cache does not hold the result any more.
+    RecordPruned,
+    /// The cache was cleared by us.
+    Cleared,
+    /// Somebody asked to run it.
+    NoCache,
+    /// The result was imported before, and the import does not have it any more.
+    ImportLost,
+    /// It is not known, and the summary says why not.
+    Unknown,
+}
+
+impl CauseKind {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CauseKind::FirstBuild => "first-build",
+            CauseKind::InstructionChanged => "instruction-changed",
+            CauseKind::ArgChanged => "arg-changed",
+            CauseKind::FilesChanged => "files-changed",
+            CauseKind::BaseChanged => "base-changed",
+            CauseKind::ParentRan => "parent-ran",
+            CauseKind::PlatformChanged => "platform-changed",
+            CauseKind::RecordPruned => "record-pruned",
+            CauseKind::Cleared => "cleared",
+            CauseKind::NoCache => "no-cache",
+            CauseKind::ImportLost => "import-lost",
+            CauseKind::Unknown => "unknown",
+        }
+    }
+}
+
+/// A build as it is about to be, or was.
+pub struct Current<'a> {
+    /// Its graph.
+    pub graph: &'a Graph,
+    /// The keys of the graph's steps.
+    pub keys: &'a [Key],
+    /// What was predicted of them.
+    pub predictions: &'a [Prediction],
+    /// What they are compared by.
+    pub facts: &'a [Facts],
+    /// The minor version of BuildKit.
+    pub buildkit_minor: u32,
+    /// The differences of each folder from the previous build's, by the vertex of its source.
+    pub files: HashMap<usize, Vec<Change>>,
+    /// The build arguments that are different ([`Change::Arg`]).
+    pub args: Vec<Change>,
+    /// The names of the build arguments, and where each value comes from.
+    pub arg_sources: BTreeMap<String, String>,
+    /// Who asked for steps to be run, such as `--no-cache`.
+    pub no_cache: String,
+}
+
+/// The build that is compared with.
+pub struct Previous {
+    /// Its name in the ledger.
+    pub build: String,
+    /// The steps in the order of its graph.
+    pub steps: Vec<PreviousStep>,
+}
+
+/// A step of the previous build.
+pub struct PreviousStep {
+    /// BuildKit's name for it.
+    pub name: String,
+    /// What it is compared by.
+    pub facts: Facts,
+}
+
+/// How many names a summary lists.
+const LISTED: usize = 3;
+
+/// Why each step runs, if it does; `None` where there is no reason to.
+pub fn causes(current: &Current<'_>, previous: Option<&Previous>) -> Vec<Option<Cause>> {
+    let vertices = &current.graph.vertices;
+    let mark = |name: &str, facts: &Facts| Mark::new(name, &facts.text);
+    let new: Vec<Mark> = vertices
+        .iter()
+        .zip(current.facts)
+        .map(|(vertex, facts)| mark(&vertex.name, facts))
+        .collect();
+    let old: Vec<Mark> = previous
+        .iter()
+        .flat_map(|previous| &previous.steps)
+        .map(|step| mark(&step.name, &step.facts))
+        .collect();
+    let counterparts = align(&old, &new);
+    let counterpart = |number: usize| {
+        let old = counterparts[number]?;
+        previous?.steps.get(old).map(|step| &step.facts)
+    };
+    let mut causes: Vec<Option<Cause>> = Vec::with_capacity(vertices.len());
+    // The first different step at or before each step.
+    let mut first: Vec<Option<usize>> = Vec::with_capacity(vertices.len());
+    for number in 0..vertices.len() {
+        let inputs = || {
+            current.keys[number].parts.iter().filter_map(|part| match part {
+                Part::Step { vertex, .. } => Some(*vertex),
+                Part::Content(_) => None,
+            })
+        };
+        let above = inputs().find_map(|input| first[input]);
+        let prediction = &current.predictions[number];
+        let own = match (&prediction.reason, previous) {
+            _ if matches!(vertices[number].op, Op::Source { .. }) => None,
+            _ if vertices[number].ignore_cache => Some(no_cache(&current.no_cache)),
+            (_, None) => Some(first_build()),
+            (reason, Some(previous)) => {
+                let bases = inputs().filter(|&input| matches!(vertices[input].op, Op::Source { .. }));
+                let base = bases
+                    .filter_map(|input| base_change(current, input, counterpart(input)))
+                    .next();
+                let change = || own_change(current, number, counterpart(number), &previous.build);
+                base.or_else(change).or_else(|| match reason {
+                    Reason::Gone(past) => Some(pruned(past)),
+                    _ => None,
+                })
+            }
+        };
+        let is_changed = own.is_some() && !matches!((&own, previous), (Some(_), None));
+        first.push(above.or_else(|| is_changed.then_some(number)));
+        causes.push(
+            own.or_else(|| above.map(|above| parent_ran(&vertices[above].name, causes[above].as_ref()))),
+        );
+        if causes[number].is_none() && prediction.outcome == Outcome::Run {
+            causes[number] = Some(Cause::unknown(
+                "no earlier build that the ledger knows of had this step on these results",
+            ));
+        }
+    }
+    causes
+}
+
+impl Cause {
+    fn new(kind: CauseKind, summary: impl Into<String>, changes: Vec<Change>) -> Cause {
+        Cause {
+            kind,
+            summary: summary.into(),
+            changes,
+            step: None,
+        }
+    }
+
+    /// A step that ran for a reason that is not known, which `why` tells.
+    pub fn unknown(why: impl Into<String>) -> Cause {
+        Cause::new(CauseKind::Unknown, why, Vec::new())
+    }
+}
+
+fn first_build() -> Cause {
+    Cause::new(
+        CauseKind::FirstBuild,
+        "first build of this service here",
+        Vec::new(),
+    )
+}
+
+fn no_cache(who: &str) -> Cause {
+    Cause::new(CauseKind::NoCache, format!("{who} asks for it"), Vec::new())
+}
+
+fn pruned(past: &Past) -> Cause {
+    if let Some(reference) = &past.imported {
+        let summary = format!(
+            "the result that build {} imported from {reference} is gone",
+            past.build
+        );
+        return Cause::new(CauseKind::ImportLost, summary, Vec::new());
+    }
+    let summary = format!(
+        "the cache does not hold the result of build {} any more",
+        past.build
+    );
+    Cause::new(CauseKind::RecordPruned, summary, Vec::new())
+}
+
+fn parent_ran(name: &str, cause: Option<&Cause>) -> Cause {
+    let step = name
+        .rsplit_once("] ")
+        .map_or(name, |(_, instruction)| instruction);
+    let because = cause.map_or(String::new(), |cause| format!(" ({})", cause.kind.as_str()));
+    Cause {
+        step: Some(name.to_owned()),
+        ..Cause::new(
+            CauseKind::ParentRan,
+            format!("builds on {step}{because}"),
+            Vec::new(),
+        )
+    }
+}
+
+fn base_change(current: &Current<'_>, source: usize, old: Option<&Facts>) -> Option<Cause> {
+    let Op::Source { identifier, .. } = &current.graph.vertices[source].op else {
+        return None;
+    };
+    let name = identifier.strip_prefix("docker-image://")?;
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    let new = &current.facts[source];
+    let old = old?;
+    if old.form == new.form {
+        return None;
+    }
+    if old.text != new.text {
+        return Some(instruction_changed(Some(&old.text), &new.text));
+    }
+    let change = Change::Base {
+        base: name.to_owned(),
+        old: old.base.clone(),
+        new: new.base.clone(),
+    };
+    Some(Cause::new(
+        CauseKind::BaseChanged,
+        format!("{name} is another image now"),
+        vec![change],
+    ))
+}
+
+fn instruction_changed(old: Option<&str>, new: &str) -> Cause {
+    let summary = if old.is_some() {
+        "the instruction is another one"
+    } else {
+        "the instruction is new"
+    };
+    let change = Change::Instruction {
+        old: old.map(str::to_owned),
+        instruction: new.to_owned(),
+    };
+    Cause::new(CauseKind::InstructionChanged, summary, vec![change])
+}
+
+/// The difference of a step from its counterpart, its inputs' steps left aside.
+fn own_change(current: &Current<'_>, number: usize, old: Option<&Facts>, build: &str) -> Option<Cause> {
+    let new = &current.facts[number];
+    let Some(old) = old else {
+        return Some(instruction_changed(None, &new.text));
+    };
+    let is_same_form = old.form == new.form;
+    if is_same_form {
+        return files_changed(current, number, old, build);
+    }
+    if old.platform != new.platform {
+        let (old, new) = (old.platform.as_deref(), new.platform.as_deref());
+        let summary = format!("{} → {}", old.unwrap_or("default"), new.unwrap_or("default"));
+        return Some(Cause::new(CauseKind::PlatformChanged, summary, Vec::new()));
+    }
+    if old.text != new.text {
+        return Some(instruction_changed(Some(&old.text), &new.text));
+    }
+    let (args, env) = environment(current, old, new);
+    if !args.is_empty() {
+        return Some(arg_changed(args));
+    }
+    let used: Vec<Change> = current
+        .args
+        .iter()
+        .filter(|change| is_used(change, &new.text))
+        .cloned()
+        .collect();
+    if env.is_empty() && !used.is_empty() {
+        return Some(arg_changed(used));
+    }
+    let names = new.settings.keys().chain(old.settings.keys());
+    let mut changed: Vec<&String> = names
+        .filter(|name| old.settings.get(*name) != new.settings.get(*name))
+        .collect();
+    changed.sort_unstable();
+    changed.dedup();
+    let settings = changed.into_iter().map(|name| Change::Setting {
+        setting: name.clone(),
+    });
+    let changes: Vec<Change> = env.into_iter().chain(settings).collect();
+    let what = match changes.first() {
+        Some(Change::Env { env, .. }) => format!("the variable {env}"),
+        Some(Change::Setting { setting }) => format!("the {setting}"),
+        _ => {
+            return files_changed(current, number, old, build)
+                .or_else(|| Some(instruction_changed(Some(&old.text), &new.text)));
+        }
+    };
+    Some(Cause::new(
+        CauseKind::InstructionChanged,
+        format!("{what} is set to something else"),
+        changes,
+    ))
+}
+
+/// The variables that are different: build arguments, and others.
+fn environment(current: &Current<'_>, old: &Facts, new: &Facts) -> (Vec<Change>, Vec<Change>) {
+    let mut names: Vec<&String> = old.env.keys().chain(new.env.keys()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let (mut args, mut env) = (Vec::new(), Vec::new());
+    for name in names {
+        let (old, new) = (old.env.get(name), new.env.get(name));
+        if old == new {
+            continue;
+        }
+        let (old, new) = (old.and_then(EnvValue::shown), new.and_then(EnvValue::shown));
+        match current.arg_sources.get(name) {
+            Some(source) => args.push(Change::Arg {
+                arg: name.clone(),
+                old,
+                new,
+                source: Some(source.clone()),
+            }),
+            None => env.push(Change::Env {
+                env: name.clone(),
+                old,
+                new,
+            }),
+        }
+    }
+    (args, env)
+}
+
+/// Whether an instruction's text refers to the argument.
+fn is_used(change: &Change, text: &str) -> bool {
+    let Change::Arg { arg, .. } = change else {
+        return false;
+    };
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(arg.as_str()).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + arg.len()..]);
+        (before.ends_with('$') || before.ends_with("${")) && !after.starts_with(is_word)
+    })
+}
+
+fn arg_changed(changes: Vec<Change>) -> Cause {
+    let names = changes.iter().filter_map(|change| match change {
+        Change::Arg { arg, old, new, .. } => Some(match (old, new) {
+            (Some(old), Some(new)) => format!("{arg}: {} → {}", short(old), short(new)),
+            _ => arg.clone(),
+        }),
+        _ => None,
+    });
+    let summary = list(names.collect());
+    Cause::new(CauseKind::ArgChanged, summary, changes)
+}
+
+/// A value as a line shows it.
+fn short(value: &str) -> String {
+    const SHOWN: usize = 12;
+    let mut chars = value.chars();
+    let start: String = chars.by_ref().take(SHOWN).collect();
+    if chars.next().is_some() {
+        format!("{start}…")
+    } else {
+        start
+    }
+}
+
+fn files_changed(current: &Current<'_>, number: usize, old: &Facts, build: &str) -> Option<Cause> {
+    let mut changes = Vec::new();
+    let mut is_changed = false;
+    let vertex = &current.graph.vertices[number];
+    for (index, part) in current.keys[number].parts.iter().enumerate() {
+        let Part::Content(digest) = part else { continue };
+        if old.parts.get(index) == Some(&FactPart::Content(digest.clone())) {
+            continue;
+        }
+        is_changed = true;
+        let source = vertex.inputs[index].vertex;
+        let all = current.files.get(&source).map_or(&[][..], Vec::as_slice);
+        let selections = selections(vertex, index, current.buildkit_minor).unwrap_or_default();
+        let is_selected = |change: &&Change| match change {
+            Change::File { path, .. } => {
+                selections.is_empty() || selections.iter().any(|s: &Selection| s.may_select(path))
+            }
+            _ => false,
+        };
+        let selected: Vec<Change> = all.iter().filter(is_selected).cloned().collect();
+        // A link may lead out of what was named.
+        changes.extend(if selected.is_empty() {
+            all.to_vec()
+        } else {
+            selected
+        });
+    }
+    if !is_changed {
+        return None;
+    }
+    let names: Vec<String> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::File { path, change } => Some(format!("{path} ({})", change.as_str())),
+            _ => None,
+        })
+        .collect();
+    let summary = if names.is_empty() {
+        format!("other files than in build {build}")
+    } else {
+        list(names)
+    };
+    Some(Cause::new(CauseKind::FilesChanged, summary, changes))
+}
+
+fn list(names: Vec<String>) -> String {
+    let rest = names.len().saturating_sub(LISTED);
+    let mut text = names
+        .iter()
+        .take(LISTED)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    if rest > 0 {
+        text.push_str(&format!(" and {rest} more"));
+    }
+    text
+}

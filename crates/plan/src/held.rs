@@ -1,0 +1,154 @@
+//! What is remembered of results, and whether the engine's cache still holds them.
+
+use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use unstale_buildkit::control::UsageRecord;
+
+/// When, by the builder's clock, the record of a result was made, and as far as it is known which record that is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// Nanoseconds since 1970: not before.
+    pub from: i64,
+    /// Nanoseconds since 1970: not after.
+    pub to: i64,
+    /// The result of a process, as opposed to that of a file operation.
+    pub exec: bool,
+    /// The record's identifier when it was last seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
+}
+
+/// A result that an earlier build had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Past {
+    /// The build that had it.
+    pub build: String,
+    /// That build's commit.
+    pub commit: Option<String>,
+    /// When it was made, in milliseconds since 1970; unknown if no build of ours made it.
+    pub made_ms: Option<i64>,
+    /// Its record; `None` if no record could be told to be the result's.
+    pub made: Option<Made>,
+    /// From where it was imported, if it was.
+    pub imported: Option<String>,
+}
+
+/// What is remembered of one builder's results. The later ones come first.
+pub trait Memory {
+    /// The results with a key.
+    fn past(&self, id: &str) -> Vec<Past>;
+    /// The keys of results that differ in nothing but inputs that are compared by content.
+    fn alike(&self, loose: &str) -> Vec<String>;
+}
+
+/// Whether a result can be reused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// The cache holds it.
+    Yes(Past),
+    /// The cache held it.
+    Gone(Past),
+    /// It was there, and which record it is cannot be told.
+    Unclear(Past),
+    /// No build had it.
+    Never,
+}
+
+/// The records of a cache, as it is now.
+#[derive(Debug, Default)]
+pub struct Records<'a> {
+    by_id: HashMap<&'a str, &'a UsageRecord>,
+    by_time: Vec<(i64, &'a UsageRecord)>,
+}
+
+impl<'a> Records<'a> {
+    /// Takes the records in.
+    pub fn new(records: &'a [UsageRecord]) -> Self {
+        let is_result = |record: &&UsageRecord| record.kind == "regular" || record.kind == "internal";
+        let time = |record: &'a UsageRecord| Some((nanoseconds(record.created?), record));
+        let mut by_time: Vec<_> = records.iter().filter(is_result).filter_map(time).collect();
+        by_time.sort_by_key(|(time, _)| *time);
+        Self {
+            by_id: records
+                .iter()
+                .map(|record| (record.id.as_str(), record))
+                .collect(),
+            by_time,
+        }
+    }
+
+    /// The record with an identifier.
+    pub fn by_id(&self, id: &str) -> Option<&'a UsageRecord> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The records that can be the result of a step that was made then.
+    pub fn made(&self, made: &Made) -> impl Iterator<Item = &'a UsageRecord> {
+        let first = self.by_time.partition_point(|(time, _)| *time < made.from);
+        let (to, exec) = (made.to, made.exec);
+        self.by_time[first..]
+            .iter()
+            .take_while(move |(time, _)| *time <= to)
+            .map(|(_, record)| *record)
+            .filter(move |record| is_exec(record) == exec)
+    }
+
+    /// Whether the record of a result is there. A record may have two identifiers, of which one is shown at a time.
+    fn holds(&self, made: &Made) -> bool {
+        made.record
+            .as_deref()
+            .is_some_and(|id| self.by_id.contains_key(id))
+            || self.made(made).next().is_some()
+    }
+
+    /// Whether one of the results with this key can be reused.
+    pub(crate) fn held(&self, memory: &impl Memory, id: &str) -> Held {
+        let past = memory.past(id);
+        let holds = |past: &&Past| past.made.as_ref().is_some_and(|made| self.holds(made));
+        if let Some(held) = past.iter().find(holds) {
+            return Held::Yes(held.clone());
+        }
+        match past.iter().find(|past| past.made.is_none()).or(past.first()) {
+            Some(past) if past.made.is_none() => Held::Unclear(past.clone()),
+            Some(past) => Held::Gone(past.clone()),
+            None => Held::Never,
+        }
+    }
+}
+
+/// BuildKit describes the record of a process by its arguments, and that of a file operation by the step's name (since
+/// 0.12) or as `fileop target`.
+fn is_exec(record: &UsageRecord) -> bool {
+    record.description.starts_with("mount ") && record.description.contains(" from exec ")
+}
+
+/// Nanoseconds since 1970.
+pub(crate) fn nanoseconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+impl Made {
+    /// The record of a step that ran from `started` to `completed`. Both are the daemon's own times, to the nanosecond.
+    pub fn during(started: SystemTime, completed: SystemTime, exec: bool) -> Self {
+        Self {
+            from: nanoseconds(started),
+            to: nanoseconds(completed),
+            exec,
+            record: None,
+        }
+    }
+
+    /// A record that was seen.
+    pub fn seen(record: &UsageRecord) -> Option<Self> {
+        let created = nanoseconds(record.created?);
+        Some(Self {
+            from: created,
+            to: created,
+            exec: is_exec(record),
+            record: Some(record.id.clone()),
+        })
+    }
+}

@@ -1,0 +1,253 @@
+//! Which steps will run: the solver's search for results, repeated on what is known.
+//!
+//! The solver goes from the target backwards. A step whose key it finds is loaded, and nothing before it is looked at;
+//! a step that it does not find makes it look at the inputs, whose content may still lead to a match (early cut-off).
+
+use unstale_buildkit::llb::{Graph, Op};
+
+use crate::held::{Held, Memory, Past, Records};
+use crate::key::{Key, Part, identity};
+
+/// What will become of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Its result will be reused, or not be needed.
+    Cached,
+    /// It will be run.
+    Run,
+    /// It cannot be known before.
+    Maybe,
+}
+
+impl Outcome {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Cached => "cached",
+            Outcome::Run => "run",
+            Outcome::Maybe => "maybe",
+        }
+    }
+}
+
+/// A step's outcome and what it follows from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prediction {
+    /// What will become of it.
+    pub outcome: Outcome,
+    /// What that follows from.
+    pub reason: Reason,
+}
+
+/// What a prediction follows from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The cache holds the step's result.
+    Held(Past),
+    /// A later step's result is held; this one's was, or is, if it is known.
+    NotNeeded(Option<Past>),
+    /// The graph says to run the step in any case.
+    IgnoreCache,
+    /// The cache held the result.
+    Gone(Past),
+    /// No build had it.
+    New,
+    /// A result is held that differs only in inputs which are not known before they are made.
+    CutOff,
+    /// The step runs only if a later one does, and that is not known.
+    AsLater,
+    /// The result was there; which record it is cannot be told.
+    Unclear(Past),
+    /// A base image, a folder, a repository: always looked at.
+    Source,
+}
+
+/// How many alternative keys of one step are followed. More of them than one are rare already.
+const ALTERNATIVES: usize = 8;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Need {
+    No,
+    Maybe,
+    Yes,
+}
+
+/// What is known of one vertex before it is asked whether it is needed.
+struct Search {
+    held: Held,
+    /// Its key can be told without running anything.
+    is_known: bool,
+    /// Other keys that it may turn out to have, all of which earlier builds had.
+    others: Vec<String>,
+    /// One of them leads to a result.
+    may_match: bool,
+}
+
+impl Search {
+    fn is_there(&self) -> bool {
+        self.is_known && matches!(self.held, Held::Yes(_))
+    }
+}
+
+/// The outcome of every vertex, in the graph's order.
+pub fn predict(graph: &Graph, keys: &[Key], memory: &impl Memory, records: &Records<'_>) -> Vec<Prediction> {
+    let mut searches: Vec<Search> = Vec::with_capacity(keys.len());
+    for (vertex, key) in graph.vertices.iter().zip(keys) {
+        let found = search(vertex.ignore_cache, key, keys, &searches, memory, records);
+        searches.push(found);
+    }
+    let mut needs = vec![Need::No; keys.len()];
+    if let Some(target) = &graph.target {
+        needs[target.vertex] = Need::Yes;
+    }
+    let mut predictions = vec![None; keys.len()];
+    for number in (0..keys.len()).rev() {
+        let (vertex, search, need) = (&graph.vertices[number], &searches[number], needs[number]);
+        let prediction = judge(
+            vertex.ignore_cache,
+            matches!(vertex.op, Op::Source { .. }),
+            search,
+            need,
+        );
+        if prediction.outcome != Outcome::Cached {
+            for part in &keys[number].parts {
+                if let Part::Step {
+                    vertex: input,
+                    by_content,
+                    ..
+                } = part
+                {
+                    // What is compared by content must be there before the step's own fate is known.
+                    let asked = match (by_content, prediction.outcome) {
+                        (true, _) | (_, Outcome::Run) => Need::Yes,
+                        _ => Need::Maybe,
+                    };
+                    needs[*input] = needs[*input].max(asked);
+                }
+            }
+        }
+        predictions[number] = Some(prediction);
+    }
+    predictions.into_iter().flatten().collect()
+}
+
+fn judge(ignore_cache: bool, is_source: bool, search: &Search, need: Need) -> Prediction {
+    let past = || match &search.held {
+        Held::Yes(past) | Held::Gone(past) | Held::Unclear(past) => Some(past.clone()),
+        Held::Never => None,
+    };
+    let (outcome, reason) = match (need, &search.held) {
+        _ if is_source => (Outcome::Cached, Reason::Source),
+        (Need::No, _) => (Outcome::Cached, Reason::NotNeeded(past())),
+        _ if ignore_cache => (Outcome::Run, Reason::IgnoreCache),
+        (_, Held::Yes(past)) if search.is_known => (Outcome::Cached, Reason::Held(past.clone())),
+        (_, Held::Unclear(past)) if search.is_known => (Outcome::Maybe, Reason::Unclear(past.clone())),
+        _ if search.may_match => (Outcome::Maybe, Reason::CutOff),
+        (Need::Maybe, _) => (Outcome::Maybe, Reason::AsLater),
+        (Need::Yes, Held::Gone(past)) if search.is_known => (Outcome::Run, Reason::Gone(past.clone())),
+        (Need::Yes, _) => (Outcome::Run, Reason::New),
+    };
+    Prediction { outcome, reason }
+}
+
+fn search(
+    ignore_cache: bool,
+    key: &Key,
+    keys: &[Key],
+    before: &[Search],
+    memory: &impl Memory,
+    records: &Records<'_>,
+) -> Search {
+    let held = records.held(memory, &key.id);
+    if ignore_cache {
+        return Search {
+            held,
+            is_known: false,
+            others: Vec::new(),
+            may_match: false,
+        };
+    }
+    let inputs = || key.parts.iter().filter_map(step);
+    let is_known = inputs().all(|(vertex, _)| before[vertex].is_known);
+    let is_found = is_known && matches!(held, Held::Yes(_));
+    // A result that was there for these very inputs: another one would have another content.
+    let is_same =
+        is_known && matches!(held, Held::Gone(_)) && inputs().all(|(vertex, _)| before[vertex].is_there());
+    let others = if is_found || is_same {
+        Vec::new()
+    } else {
+        others(key, keys, before, memory)
+    };
+    let leads = |id: &String| matches!(records.held(memory, id), Held::Yes(_) | Held::Unclear(_));
+    Search {
+        may_match: others.iter().any(leads),
+        held,
+        is_known,
+        others,
+    }
+}
+
+fn step(part: &Part) -> Option<(usize, bool)> {
+    match part {
+        Part::Step {
+            vertex, by_content, ..
+        } => Some((*vertex, *by_content)),
+        Part::Content(_) => None,
+    }
+}
+
+/// The keys that a step may turn out to have: with inputs that turn out to be earlier results, or whose content does.
+fn others(key: &Key, keys: &[Key], before: &[Search], memory: &impl Memory) -> Vec<String> {
+    // For each input that counts by key: the keys it may have. None at all: the step cannot match anything.
+    let mut combinations: Vec<Vec<(usize, &str)>> = vec![Vec::new()];
+    for (vertex, by_content) in key.parts.iter().filter_map(step) {
+        let own = before[vertex].is_known.then_some(keys[vertex].id.as_str());
+        let mut options: Vec<&str> = own.into_iter().collect();
+        options.extend(before[vertex].others.iter().map(String::as_str));
+        if by_content && options.is_empty() {
+            // Not named in the loose key, by which it is looked for.
+            options.push("");
+        }
+        combinations = combinations
+            .iter()
+            .flat_map(|chosen| {
+                options.iter().map(move |option| {
+                    let mut chosen = chosen.clone();
+                    chosen.push((vertex, *option));
+                    chosen
+                })
+            })
+            .take(ALTERNATIVES)
+            .collect();
+    }
+    let mut found: Vec<String> = Vec::new();
+    for chosen in &combinations {
+        let id = |vertex: usize| {
+            chosen
+                .iter()
+                .find(|(of, _)| *of == vertex)
+                .map_or("", |(_, id)| *id)
+        };
+        let mut candidates = vec![identity(&key.form, &key.parts, id, false)];
+        if key.loose.is_some() {
+            candidates.extend(memory.alike(&identity(&key.form, &key.parts, id, true)));
+        }
+        for candidate in candidates {
+            let is_new = candidate != key.id
+                || !key
+                    .parts
+                    .iter()
+                    .filter_map(step)
+                    .all(|(vertex, _)| before[vertex].is_known);
+            if found.len() < ALTERNATIVES
+                && is_new
+                && !found.contains(&candidate)
+                && !memory.past(&candidate).is_empty()
+            {
+                found.push(candidate);
+            }
+        }
+    }
+    found
+}
