@@ -2,9 +2,9 @@
 //! built.
 
 use crate::proto::control::control_client::ControlClient;
-use crate::proto::control::{BuildHistoryRequest, DiskUsageRequest, InfoRequest};
+use crate::proto::control::{BuildHistoryRequest, DiskUsageRequest, InfoRequest, StatusRequest};
 use crate::proto::frontend::llb_bridge_client::LlbBridgeClient;
-use crate::status::time;
+use crate::status::{StatusEvent, events, time};
 use crate::{Error, MAX_MESSAGE};
 use std::time::{Duration, SystemTime};
 use tokio_stream::StreamExt;
@@ -12,6 +12,9 @@ use tonic::transport::Channel;
 
 /// Bound for a call that only reads the daemon's state.
 const READ: Duration = Duration::from_secs(60);
+
+/// How many events of a past build are read at most.
+const REPLAYED: usize = 200_000;
 
 /// A connection for calls to one daemon. Cheap to clone; the clones share the connection.
 #[derive(Clone)]
@@ -121,6 +124,32 @@ impl Client {
             }
         });
         Ok(records.collect())
+    }
+
+    /// What the daemon told of a build that has ended, from its history.
+    pub async fn replay(&self, reference: &str) -> Result<Vec<StatusEvent>, Error> {
+        const CALL: &str = "Control.Status";
+        let mut control = self.control.clone();
+        let request = StatusRequest {
+            r#ref: reference.to_owned(),
+        };
+        let read = async {
+            let mut messages = control
+                .status(request)
+                .await
+                .map_err(Error::daemon(CALL))?
+                .into_inner();
+            let mut found = Vec::new();
+            while let Some(message) = messages.next().await {
+                found.extend(events(message.map_err(Error::daemon(CALL))?));
+                // A build that logs without end is not read without end.
+                if found.len() > REPLAYED {
+                    break;
+                }
+            }
+            Ok(found)
+        };
+        bounded(CALL, read).await?
     }
 
     /// The builds that the daemon remembers; `None` if it has no history (before BuildKit 0.11).

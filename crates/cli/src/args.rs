@@ -30,6 +30,8 @@ pub enum Command {
     Build(Box<BuildArgs>),
     /// Say what a build would run and why, without running anything
     Plan(Box<PlanArgs>),
+    /// Say why the steps of a build ran, and where reused results came from
+    Why(WhyArgs),
     /// Show what was built before
     Log(LogArgs),
 }
@@ -186,6 +188,22 @@ pub struct FolderArgs {
     /// The network of RUN steps: default, host or none
     #[arg(long, value_name = "NETWORK")]
     pub network: Option<String>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct WhyArgs {
+    /// Only this service
+    #[arg(value_name = "SERVICE")]
+    pub service: Option<String>,
+    /// The whole story of one step: its number, STAGE/NUMBER, or the beginning of its instruction
+    #[arg(value_name = "STEP")]
+    pub step: Option<String>,
+    /// A build, by the beginning of its id (default: the last one of this folder)
+    #[arg(long, value_name = "BUILD")]
+    pub build: Option<String>,
+    /// The form of the result on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORM")]
+    pub format: Format,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

@@ -7,6 +7,7 @@ use unstale_buildkit::error::Excerpt;
 use unstale_docker::EndpointError;
 use unstale_flow::build::{BuildError, PlannedService, ServiceBuild, ServiceError, ServiceReport, Step};
 use unstale_flow::builder::BuilderError;
+use unstale_flow::why::WhyError;
 use unstale_ledger::LedgerError;
 
 /// How many of the last lines of a failed step are shown.
@@ -70,6 +71,21 @@ impl From<BuildError> for Failure {
             BuildError::NothingToBuild => exit::NO_INPUTS,
             BuildError::Cancelled => exit::INTERRUPTED,
             _ => exit::ERROR,
+        };
+        Failure {
+            message: chain(&error),
+            hint: error.hint(),
+            code,
+        }
+    }
+}
+
+impl From<WhyError> for Failure {
+    fn from(error: WhyError) -> Failure {
+        let code = match &error {
+            WhyError::NoBuild(_) => exit::NO_INPUTS,
+            WhyError::NoService { .. } => exit::USAGE,
+            WhyError::Ledger(_) => exit::ERROR,
         };
         Failure {
             message: chain(&error),

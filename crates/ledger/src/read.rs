@@ -376,6 +376,7 @@ fn step_row(row: &Row<'_>) -> rusqlite::Result<StepRecord> {
             cause: row.get("cause")?,
             origin: row.get("origin")?,
             note: row.get("note")?,
+            output: row.get("output")?,
         },
     })
 }

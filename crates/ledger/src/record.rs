@@ -301,6 +301,8 @@ pub struct Explained {
     pub origin: Option<String>,
     /// What a person might not expect of its reuse.
     pub note: Option<String>,
+    /// The end of what it wrote, if it failed.
+    pub output: Option<String>,
 }
 
 /// A step's result in an earlier build, found by its key.

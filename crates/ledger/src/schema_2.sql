@@ -7,5 +7,6 @@ ALTER TABLE step ADD COLUMN facts      TEXT; -- JSON: what a later build is comp
 ALTER TABLE step ADD COLUMN cause      TEXT; -- JSON
 ALTER TABLE step ADD COLUMN origin     TEXT; -- JSON
 ALTER TABLE step ADD COLUMN note       TEXT;
+ALTER TABLE step ADD COLUMN output     TEXT; -- the end of what a failed step wrote
 CREATE INDEX step_by_key ON step (result_key) WHERE result_key IS NOT NULL;
 CREATE INDEX step_by_loose_key ON step (loose_key) WHERE loose_key IS NOT NULL;

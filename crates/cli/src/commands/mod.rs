@@ -3,6 +3,7 @@
 mod build;
 mod log;
 mod plan;
+mod why;
 
 use crate::args::{Args, Command};
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ pub async fn run(args: Args) -> ExitCode {
     let result = match args.command {
         Command::Build(build) => build::run(&environment, engine, *build, cancel_on_signal()).await,
         Command::Plan(plan) => plan::run(&environment, engine, *plan, cancel_on_signal()).await,
+        Command::Why(why) => why::run(&environment, engine, why).await,
         Command::Log(log) => log::run(&environment, log),
     };
     result.unwrap_or_else(|failure| failure.report())

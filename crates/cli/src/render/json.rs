@@ -10,7 +10,8 @@ use unstale_flow::build::{
     BuildReport, Note, PlanReport, PlannedService, PlannedStep, Predicted, ServiceReport, Step, StepKind,
 };
 use unstale_flow::event::{Outcome, ServiceOutcome};
-use unstale_ledger::{BuildRecord, BuildSummary};
+use unstale_flow::why::{Story, Told, is_shown};
+use unstale_ledger::{BuildRecord, BuildSummary, StoredService};
 
 /// `unstale.build/1`.
 pub fn build(report: &BuildReport) -> String {
@@ -86,6 +87,68 @@ fn origin(origin: &Origin) -> Value {
         "created": created.map(|ms| timestamp(UNIX_EPOCH + Duration::from_millis(ms))),
         "ref": origin.reference,
         "reason": origin.reason,
+    })
+}
+
+/// `unstale.why/1`.
+pub fn why(story: &Story) -> String {
+    let service = |service: &StoredService| {
+        let steps = service.steps.iter().filter(|step| is_shown(step)).map(Told::new);
+        json!({
+            "service": service.service,
+            "image": service.image.first(),
+            "image_id": service.image_id,
+            "outcome": service.outcome,
+            "error": service.error,
+            "steps": steps.map(|told| told_step(&told)).collect::<Vec<_>>(),
+        })
+    };
+    let foreign = story.foreign.as_ref().map(|foreign| {
+        let steps = foreign
+            .steps
+            .iter()
+            .map(|(name, outcome, _)| json!({ "name": name, "outcome": outcome }));
+        json!({
+            "ref": foreign.reference,
+            "created": foreign.created.map(timestamp),
+            "error": foreign.error,
+            "steps": steps.collect::<Vec<_>>(),
+        })
+    });
+    pretty(&json!({
+        "schema": "unstale.why/1",
+        "build": story.build.summary,
+        "services": story.build.services.iter().map(service).collect::<Vec<_>>(),
+        "later_build": foreign,
+    }))
+}
+
+/// `unstale.why/1` with the steps that were asked for alone.
+pub fn why_steps(story: &Story, steps: &[Told<'_>]) -> String {
+    pretty(&json!({
+        "schema": "unstale.why/1",
+        "build": story.build.summary,
+        "steps": steps.iter().map(told_step).collect::<Vec<_>>(),
+    }))
+}
+
+fn told_step(told: &Told<'_>) -> Value {
+    json!({
+        "name": told.step.name,
+        "instruction": told.step.instruction,
+        "kind": told.step.kind,
+        "location": told.step.location,
+        "digest": told.step.digest,
+        "stable_digest": told.step.stable_digest,
+        "outcome": told.step.outcome,
+        "error": told.step.error,
+        "output": told.step.explained.output,
+        "cause": told.cause,
+        "origin": told.origin.as_ref().map(origin),
+        "note": told.step.explained.note,
+        "key": told.step.explained.key,
+        "record": told.made.as_ref().and_then(|made| made.record.as_deref()),
+        "contents": told.contents(),
     })
 }
 

@@ -1,11 +1,12 @@
 //! `unstale log` for people.
 
-use super::table::{Row, reason, rows};
+use super::table::{Row, rows};
+use super::why::why;
 use crate::text::{line, seconds, short_digest, step_name, timestamp};
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use unstale_flow::build::explain::Origin;
 use unstale_flow::build::is_cancellation;
+use unstale_flow::why::Told;
 use unstale_ledger::{
     ArgValue, BuildRecord, BuildState, BuildSummary, StepKind, StepOutcome, StepRecord, StoredService,
 };
@@ -139,22 +140,6 @@ fn service_text(service: &StoredService) -> String {
     text
 }
 
-/// Why it ran, or where its result came from, as far as it was recorded.
-fn why(step: &StepRecord) -> String {
-    let cause = step
-        .explained
-        .cause
-        .as_deref()
-        .and_then(|text| serde_json::from_str(text).ok());
-    let origin = step.explained.origin.as_deref();
-    let origin: Option<Origin> = origin.and_then(|text| serde_json::from_str(text).ok());
-    match (cause, origin) {
-        (Some(cause), _) => reason(&cause),
-        (None, Some(origin)) => line(&origin.summary()),
-        (None, None) => String::new(),
-    }
-}
-
 fn step_row(step: &StepRecord) -> Row {
     let duration = step
         .started_ms
@@ -169,7 +154,7 @@ fn step_row(step: &StepRecord) -> Row {
             step.outcome.as_str()
         }
         .to_owned(),
-        why: why(step),
+        why: why(&Told::new(step)),
         duration: duration.filter(|_| matches!(step.outcome, StepOutcome::Ran | StepOutcome::Failed)),
         failed: step.outcome == StepOutcome::Failed && !is_stopped,
     }

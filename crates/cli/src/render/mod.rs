@@ -8,6 +8,7 @@ pub mod log;
 mod plain;
 pub mod plan;
 pub mod table;
+pub mod why;
 
 use crate::args::Progress;
 use crate::text;

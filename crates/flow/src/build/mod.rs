@@ -15,6 +15,7 @@ mod ssh;
 mod steps;
 
 pub(crate) use record::ledger_path;
+pub(crate) use steps::steps_of_replay;
 
 pub use unstale_plan::{Cause, CauseKind, Change, Note, Outcome as Predicted};
 

@@ -227,7 +227,7 @@ impl Begun {
             config: self.config,
             project: self.gathered.project,
             ledger: recorder.ledger(),
-            arg_overrides: overrides.args.iter().map(|(name, _)| name.clone()).collect(),
+            arg_overrides: overrides.args.keys().cloned().collect(),
             no_cache_flag: overrides.no_cache,
         };
         (recorder, Arc::new(shared))

@@ -273,6 +273,7 @@ fn explained(step: &Step) -> Explained {
         cause: step.cause.as_ref().and_then(json),
         origin: step.origin.as_ref().and_then(json),
         note: step.note.map(|note| note.text().to_owned()),
+        output: Some(String::from_utf8_lossy(&step.tail).into_owned()).filter(|text| !text.is_empty()),
     }
 }
 

@@ -423,6 +423,31 @@ impl Steps {
     }
 }
 
+/// The steps of a build that is known by its events only: name, outcome, how long it ran.
+pub(crate) fn steps_of_replay(
+    events: Vec<StatusEvent>,
+    succeeded: bool,
+) -> Vec<(String, Outcome, Option<Duration>)> {
+    let mut steps = Steps::new("", Counter::default(), Mask::new([]));
+    for event in events {
+        steps.apply(event);
+    }
+    let empty = Graph {
+        vertices: Vec::new(),
+        target: None,
+    };
+    let (steps, _) = steps.finish(&empty, succeeded);
+    let shown = steps
+        .into_iter()
+        .filter(|step| !step.name.starts_with("[internal]") && step.name.starts_with('['));
+    shown
+        .map(|step| {
+            let duration = step.duration().filter(|_| step.outcome == Outcome::Ran);
+            (step.name, step.outcome, duration)
+        })
+        .collect()
+}
+
 /// The digest under which BuildKit runs a vertex whose cache is to be ignored while another vertex of the
 /// same digest is not (`solver/jobs.go`).
 fn ignored_cache_digest(digest: &str) -> String {

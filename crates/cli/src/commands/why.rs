@@ -1,0 +1,61 @@
+//! `unstale why`.
+
+use crate::args::{Format, WhyArgs};
+use crate::failure::Failure;
+use crate::render;
+use std::process::ExitCode;
+use unstale_docker::{Environment, Selection};
+use unstale_flow::builder::BuilderOptions;
+use unstale_flow::why::{Told, WhyRequest, is_shown, selects, why};
+
+pub async fn run(environment: &Environment, engine: Selection, args: WhyArgs) -> Result<ExitCode, Failure> {
+    let cwd = std::env::current_dir()
+        .map_err(|error| Failure::new(format!("cannot find out the current folder: {error}")))?;
+    let request = WhyRequest {
+        build: args.build,
+        service: args.service,
+        cwd,
+        builder: BuilderOptions {
+            engine,
+            ..BuilderOptions::default()
+        },
+    };
+    let story = why(environment, &request).await?;
+    let steps = || {
+        story
+            .build
+            .services
+            .iter()
+            .flat_map(|service| service.steps.iter().map(move |step| (service, step)))
+    };
+    if let Some(selection) = &args.step {
+        let is_meant = |step: &unstale_ledger::StepRecord| is_shown(step) && selects(selection, step);
+        let meant: Vec<_> = steps().filter(|(_, step)| is_meant(step)).collect();
+        if meant.is_empty() {
+            let names: Vec<&str> = steps()
+                .filter(|(_, step)| is_shown(step))
+                .map(|(_, step)| step.name.as_str())
+                .collect();
+            let mut failure = Failure::usage(format!("no step is meant by {selection:?}"));
+            failure.hint = Some(format!("it has\n  {}", names.join("\n  ")));
+            return Err(failure);
+        }
+        let text: Vec<String> = meant
+            .iter()
+            .map(|(service, step)| render::why::step(service, &Told::new(step)))
+            .collect();
+        match args.format {
+            Format::Json => {
+                let told: Vec<_> = meant.iter().map(|(_, step)| Told::new(step)).collect();
+                render::data(&render::json::why_steps(&story, &told));
+            }
+            Format::Text => render::data(&text.join("\n")),
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    match args.format {
+        Format::Json => render::data(&render::json::why(&story)),
+        Format::Text => render::data(&render::why::story(&story)),
+    }
+    Ok(ExitCode::SUCCESS)
+}

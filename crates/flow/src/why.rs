@@ -1,0 +1,239 @@
+//! `unstale why`: the causes and origins of a build that is over, as the ledger has them; and what the engine's own
+//! history tells of a build that unstale did not make.
+
+use crate::build::explain::Origin;
+use crate::build::{Cause, ledger_path, steps_of_replay};
+use crate::builder::{Builder, BuilderOptions};
+use crate::event::Outcome;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use unstale_docker::Environment;
+use unstale_ledger::{
+    BuildRecord, BuildSummary, Filter, Ledger, LedgerError, Location, StepKind, StepOutcome, StepRecord,
+};
+use unstale_plan::{FactPart, Facts, Made};
+
+/// How many of the latest builds are searched for one of a folder.
+const SEARCHED: u32 = 10_000;
+
+/// Which build is asked about.
+#[derive(Debug, Clone)]
+pub struct WhyRequest {
+    /// The build, by the beginning of its name; without it, the last one of the folder that the command runs in.
+    pub build: Option<String>,
+    /// Only this service.
+    pub service: Option<String>,
+    /// The folder that the command runs in.
+    pub cwd: PathBuf,
+    /// The engine whose history is asked.
+    pub builder: BuilderOptions,
+}
+
+/// Why there is nothing to tell.
+#[derive(Debug, thiserror::Error)]
+pub enum WhyError {
+    /// The ledger cannot be read, or has no such build.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// No build of the folder is recorded.
+    #[error("no build of {} is recorded", .0.display())]
+    NoBuild(PathBuf),
+    /// The build has no such service.
+    #[error("build {build} has no service {service}")]
+    NoService {
+        /// The build.
+        build: String,
+        /// The service.
+        service: String,
+        /// The services that it has.
+        services: Vec<String>,
+    },
+}
+
+impl WhyError {
+    /// A way forward.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            WhyError::Ledger(error) => error.hint(),
+            WhyError::NoBuild(_) => {
+                Some("build it with `unstale build`, or name a build of `unstale log` with --build".into())
+            }
+            WhyError::NoService { services, .. } => Some(format!("it has {}", services.join(", "))),
+        }
+    }
+}
+
+/// What is known of a build.
+pub struct Story {
+    /// The build as it was recorded; only the service that was asked for, if one was.
+    pub build: BuildRecord,
+    /// A later build of the service that unstale did not make.
+    pub foreign: Option<ForeignBuild>,
+}
+
+/// A build of the engine's own history.
+pub struct ForeignBuild {
+    /// The engine's name for it.
+    pub reference: String,
+    /// When it began.
+    pub created: Option<SystemTime>,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+    /// Its steps: name, outcome, how long it ran. Why is not known.
+    pub steps: Vec<(String, Outcome, Option<Duration>)>,
+}
+
+/// A step of a recorded build with what the ledger has of its reasons.
+pub struct Told<'a> {
+    /// The step.
+    pub step: &'a StepRecord,
+    /// Why it ran.
+    pub cause: Option<Cause>,
+    /// Where its reused result came from.
+    pub origin: Option<Origin>,
+    /// Its record in the builder's cache.
+    pub made: Option<Made>,
+    /// What it was compared by.
+    pub facts: Option<Facts>,
+}
+
+impl<'a> Told<'a> {
+    /// Reads what the ledger has of a step.
+    pub fn new(step: &'a StepRecord) -> Told<'a> {
+        fn read<T: serde::de::DeserializeOwned>(text: &Option<String>) -> Option<T> {
+            serde_json::from_str(text.as_deref()?).ok()
+        }
+        let explained = &step.explained;
+        Told {
+            step,
+            cause: read(&explained.cause),
+            origin: read(&explained.origin),
+            made: read(&explained.made),
+            facts: read(&explained.facts),
+        }
+    }
+
+    /// How many inputs' contents the solver compared, and with what digests.
+    pub fn contents(&self) -> Vec<String> {
+        let parts = self.facts.iter().flat_map(|facts| &facts.parts);
+        let content = |part: &FactPart| match part {
+            FactPart::Content(digest) => digest.clone(),
+            FactPart::Step(_) => None,
+        };
+        parts.filter_map(content).collect()
+    }
+}
+
+/// Reads what is known. The engine is asked only about a service, and its silence is no error.
+///
+/// # Errors
+/// If the ledger has nothing to tell.
+pub async fn why(environment: &Environment, request: &WhyRequest) -> Result<Story, WhyError> {
+    let ledger = Ledger::open(&ledger_path(environment)?)?.ledger;
+    let mut build = match &request.build {
+        Some(prefix) => ledger.build(prefix)?,
+        None => {
+            let filter = Filter {
+                project: None,
+                limit: SEARCHED,
+            };
+            let builds = ledger.builds(&filter)?;
+            let last = last(&builds, &request.cwd, request.service.as_deref());
+            ledger.build(&last.ok_or_else(|| WhyError::NoBuild(request.cwd.clone()))?.id)?
+        }
+    };
+    let Some(service) = &request.service else {
+        return Ok(Story { build, foreign: None });
+    };
+    if !build.services.iter().any(|recorded| recorded.service == *service) {
+        return Err(WhyError::NoService {
+            build: build.summary.id.clone(),
+            service: service.clone(),
+            services: build
+                .services
+                .iter()
+                .map(|service| service.service.clone())
+                .collect(),
+        });
+    }
+    build.services.retain(|recorded| recorded.service == *service);
+    let foreign = match request.build {
+        Some(_) => None,
+        None => foreign(environment, request, &build.summary, service).await,
+    };
+    Ok(Story { build, foreign })
+}
+
+/// The last build of a folder or of one above it.
+fn last<'a>(builds: &'a [BuildSummary], cwd: &Path, service: Option<&str>) -> Option<&'a BuildSummary> {
+    let has = |build: &BuildSummary| {
+        service.is_none_or(|name| build.services.iter().any(|service| service.service == name))
+    };
+    let of = |folder: &Path| {
+        builds
+            .iter()
+            .find(|build| Path::new(&build.project_dir) == folder && has(build))
+    };
+    cwd.ancestors().find_map(of)
+}
+
+/// The engine's last build of a service, if it is later than ours.
+async fn foreign(
+    environment: &Environment,
+    request: &WhyRequest,
+    ours: &BuildSummary,
+    service: &str,
+) -> Option<ForeignBuild> {
+    let builder = Builder::connect(environment, &request.builder).await.ok()?;
+    if builder.identity.id != ours.engine.id {
+        return None;
+    }
+    let label = |name: &str| format!("label:com.docker.compose.{name}");
+    let records = builder.client.history().await.ok()??;
+    let of_service = records.into_iter().filter(|record| {
+        let is = |name: &str, value: &str| record.attrs.get(&label(name)).is_some_and(|found| found == value);
+        is("project", &ours.project) && is("service", service)
+    });
+    let last = of_service.max_by_key(|record| record.created)?;
+    let ended = ours.completed_ms.unwrap_or(ours.started_ms);
+    let ended = UNIX_EPOCH + Duration::from_millis(u64::try_from(ended).ok()?);
+    if last.created.is_none_or(|created| created <= ended) {
+        return None;
+    }
+    let events = builder.client.replay(&last.reference).await.ok()?;
+    Some(ForeignBuild {
+        steps: steps_of_replay(events, last.error.is_none()),
+        reference: last.reference,
+        created: last.created,
+        error: last.error,
+    })
+}
+
+/// A selection of a step is matched with its name: `6`, `6/9`, `STAGE/6`, a stage's name, the beginning of the instruction.
+pub fn selects(selection: &str, step: &StepRecord) -> bool {
+    let Some((place, instruction)) = step.name.strip_prefix('[').and_then(|rest| rest.split_once("] "))
+    else {
+        return step.name.starts_with(selection);
+    };
+    let (stage, count) = place.rsplit_once(' ').unwrap_or(("", place));
+    let (number, _) = count.split_once('/').unwrap_or((count, ""));
+    selection == number
+        || selection == count
+        || selection == stage
+        || selection.split_once('/') == Some((stage, number))
+        || instruction.starts_with(selection)
+}
+
+/// What is not worth a line in a table: the builder's own work.
+pub fn is_shown(step: &StepRecord) -> bool {
+    step.kind != StepKind::Internal || step.outcome == StepOutcome::Failed
+}
+
+/// Where a step stands, as `Dockerfile:3-4`.
+pub fn place(location: &Location) -> String {
+    if location.line == location.end_line {
+        format!("{}:{}", location.file, location.line)
+    } else {
+        format!("{}:{}-{}", location.file, location.line, location.end_line)
+    }
+}
