@@ -67,6 +67,7 @@ impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Failure {
         let code = match &error {
             BuildError::Builder(BuilderError::Endpoint(EndpointError::Conflict)) => exit::USAGE,
+            BuildError::Rerun(_) => exit::USAGE,
             BuildError::NothingToBuild => exit::NO_INPUTS,
             BuildError::Cancelled => exit::INTERRUPTED,
             _ => exit::ERROR,
@@ -95,7 +96,7 @@ pub fn service(report: &ServiceReport, error: &ServiceError, with_output: bool) 
     let service = text::line(&report.build.service);
     let cause = service_cause(report, error);
     let mut message = format!("{service}: {cause}");
-    let mut hint = None;
+    let (mut hint, mut code) = (None, exit::BUILD_FAILED);
     match error {
         ServiceError::BuildKit(error) if error.is_disconnect() => {
             message = format!("{service}: the connection to the builder was lost during the build: {cause}");
@@ -122,15 +123,18 @@ pub fn service(report: &ServiceReport, error: &ServiceError, with_output: bool) 
         }
         ServiceError::Context(error) => hint = error.hint(),
         ServiceError::Spec(error) => hint = error.hint(),
+        ServiceError::Rerun(error) => {
+            // It lists steps, in whose names BuildKit writes values of arguments.
+            hint = error
+                .hint()
+                .map(|hint| report.build.mask().text(&hint).into_owned());
+            code = exit::USAGE;
+        }
         ServiceError::Ssh(error) => hint = error.hint(),
         ServiceError::Engine(error) => hint = error.hint(),
         _ => {}
     }
-    Failure {
-        message,
-        hint,
-        code: exit::BUILD_FAILED,
-    }
+    Failure { message, hint, code }
 }
 
 /// A service's error in one line, without the values of secret build arguments.

@@ -5,6 +5,7 @@ mod cache_key;
 mod project;
 mod record;
 pub(crate) mod request;
+mod rerun;
 mod revision;
 mod schedule;
 mod service;
@@ -15,6 +16,7 @@ mod steps;
 pub(crate) use record::ledger_path;
 
 pub use project::{BuildError, BuildReport, BuildRequest, What, build};
+pub use rerun::{Rerun, RerunError, mark, mark_consumers};
 pub use revision::REVISION_LABEL;
 pub use service::{ServiceError, ServiceReport};
 pub use spec::{FolderOptions, Overrides, ServiceBuild, SpecError};

@@ -1,6 +1,8 @@
 //! One `build` from its beginning to its end: gathers what is to be built, connects, builds, records.
 
 use super::record::Recorder;
+use super::rerun::reruns::Reruns;
+use super::rerun::{Rerun, RerunError};
 use super::schedule::{self, Plan};
 use super::service::{ServiceReport, Shared};
 use super::spec::{ComposeInputs, FolderOptions, Overrides, ServiceBuild, SpecError};
@@ -39,6 +41,8 @@ pub struct BuildRequest {
     pub what: What,
     /// What is changed in every service.
     pub overrides: Overrides,
+    /// Which steps run whether they are in the cache or not.
+    pub reruns: Vec<Rerun>,
     /// On which builder.
     pub builder: BuilderOptions,
     /// Let the other services finish when one fails.
@@ -58,6 +62,9 @@ pub enum BuildError {
     /// A service cannot be built as it is described.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// A `--rerun` makes no sense.
+    #[error(transparent)]
+    Rerun(#[from] RerunError),
     /// There is no builder.
     #[error(transparent)]
     Builder(#[from] BuilderError),
@@ -87,6 +94,7 @@ impl BuildError {
         match self {
             BuildError::Compose(error) => error.hint(),
             BuildError::Spec(error) => error.hint(),
+            BuildError::Rerun(error) => error.hint(),
             BuildError::Builder(error) => error.hint(),
             BuildError::DockerConfig(error) => error.hint(),
             BuildError::NothingToBuild => {
@@ -139,6 +147,7 @@ pub async fn build(
     let commit = repository.as_ref().map(Repository::commit);
     // What is refused here is no build yet, and not recorded.
     let plan = Plan::new(gathered.builds)?;
+    let reruns = Reruns::new(&request.reruns, &plan.services(), &plan.first())?;
     let (recorder, mut warnings) = Recorder::open(environment);
     let (index, warning) = recorder.hash_index();
     warnings.extend(warning);
@@ -178,6 +187,7 @@ pub async fn build(
         }),
         events: events.clone(),
         counter: Arc::default(),
+        reruns,
         config: config.clone(),
     });
     let keep_going = request.keep_going || config.build.keep_going;

@@ -1,6 +1,8 @@
 //! Builds one service: opens its session, lets the engine make the graph, runs it, follows its steps.
 
 use super::request::{CONTEXT, DOCKERFILE, Facts, ServiceImage, Target};
+use super::rerun::RerunError;
+use super::rerun::reruns::Reruns;
 use super::revision::{REVISION_LABEL, ServiceInputs, folders, with_label};
 use super::spec::{Context, DockerfileSource, SecretSource, ServiceBuild, SpecError};
 use super::ssh::{Agents, SshError};
@@ -36,6 +38,7 @@ pub(super) struct Shared {
     pub credentials: Arc<dyn Credentials>,
     pub events: mpsc::Sender<Event>,
     pub counter: Counter,
+    pub reruns: Reruns,
 }
 
 /// Why a service was not built.
@@ -68,6 +71,9 @@ pub enum ServiceError {
     /// A file for the build could not be written.
     #[error("cannot write a temporary file for the build")]
     Temporary(#[source] std::io::Error),
+    /// A `--rerun` selects no step, or several.
+    #[error(transparent)]
+    Rerun(#[from] RerunError),
     /// A service that this one is built from failed.
     #[error("service {0}, which it is built from, was not built")]
     Dependency(String),
@@ -252,7 +258,7 @@ async fn run(
                 return Err(error);
             }
         };
-        graph = result.graph()?;
+        graph = shared.reruns.apply(build, &mut result, cancel).await?;
         record.bases = bases(&graph);
         if let Ok(mut steps) = steps.lock() {
             steps.expect(&graph);

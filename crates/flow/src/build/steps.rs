@@ -401,7 +401,8 @@ fn internal_step(known: Known) -> Step {
     }
 }
 
-fn kind(vertex: &Vertex) -> StepKind {
+/// What sort of step a vertex is.
+pub(super) fn kind(vertex: &Vertex) -> StepKind {
     match &vertex.op {
         Op::Source { identifier, .. } if identifier.starts_with("local://") => StepKind::Internal,
         Op::Source { .. } => StepKind::Source,
