@@ -11,7 +11,7 @@
 
 use crate::control::Client;
 use crate::llb::{Definition, Graph};
-use crate::proto::{control, frontend, rpc};
+use crate::proto::{control, frontend, pb, rpc};
 use crate::status::{StatusEvent, events};
 use crate::{Error, random_id};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -70,6 +70,17 @@ pub struct FrontendResult {
     /// Always holds one of the message's alternatives.
     result: frontend::Result,
     definition: Option<Definition>,
+    /// The vertices that came in with the request's inputs.
+    inputs: HashSet<String>,
+    /// What is run instead of the result as it came.
+    changed: Option<Changed>,
+}
+
+/// A changed definition. The daemon knows a result by its reference, so that one is solved before it is given back.
+#[derive(Debug, Clone)]
+struct Changed {
+    definition: pb::Definition,
+    cache_imports: Vec<frontend::CacheOptionsEntry>,
 }
 
 /// A build that is open at the daemon. Dropping it cancels the build there.
@@ -278,6 +289,7 @@ impl Job {
 
     /// Lets the daemon's Dockerfile frontend make a graph. Nothing of it is run.
     pub async fn frontend(&mut self, request: FrontendRequest) -> Result<FrontendResult, Error> {
+        let inputs = request.inputs.values().flat_map(Definition::digests).collect();
         let message = frontend::SolveRequest {
             frontend: "dockerfile.v0".to_owned(),
             frontend_opt: request.options.into_iter().collect(),
@@ -286,20 +298,25 @@ impl Job {
                 .into_iter()
                 .map(|(name, input)| (name, input.0))
                 .collect(),
-            allow_result_return: true,
-            allow_result_array_ref: true,
             ..Default::default()
         };
-        let call = self.call(message)?;
+        FrontendResult::new(self.gateway_solve(message).await?, inputs)
+    }
+
+    async fn gateway_solve(&mut self, message: frontend::SolveRequest) -> Result<frontend::Result, Error> {
+        let call = self.call(frontend::SolveRequest {
+            allow_result_return: true,
+            allow_result_array_ref: true,
+            ..message
+        })?;
         let mut bridge = self.client.bridge.clone();
         let answer = tokio::select! {
             answer = bridge.solve(call) => answer.map_err(Error::daemon("LLBBridge.Solve"))?.into_inner(),
             ended = &mut self.solve => return Err(ended_early(ended)),
         };
-        let result = answer
+        answer
             .result
-            .ok_or_else(|| Error::Protocol("a frontend result without content".to_owned()))?;
-        FrontendResult::new(result)
+            .ok_or_else(|| Error::Protocol("a frontend result without content".to_owned()))
     }
 
     /// Gives the result back: the daemon runs its graph and exports it. Returns the exporter's response, or
@@ -309,12 +326,8 @@ impl Job {
         result: FrontendResult,
         cancel: CancellationToken,
     ) -> Result<HashMap<String, String>, Error> {
-        let answer = self.answer(frontend::ReturnRequest {
-            result: Some(result.result),
-            error: None,
-        });
         let outcome = tokio::select! {
-            outcome = answer => Some(outcome),
+            outcome = self.give_back(result) => Some(outcome),
             () = cancel.cancelled() => None,
         };
         match outcome {
@@ -324,6 +337,23 @@ impl Job {
                 Err(Error::Cancelled)
             }
         }
+    }
+
+    async fn give_back(&mut self, mut result: FrontendResult) -> Result<HashMap<String, String>, Error> {
+        if let Some(changed) = result.changed.take() {
+            let message = frontend::SolveRequest {
+                definition: Some(changed.definition),
+                cache_imports: changed.cache_imports,
+                ..Default::default()
+            };
+            let solved = self.gateway_solve(message).await?;
+            result.replace_reference(solved)?;
+        }
+        let answer = frontend::ReturnRequest {
+            result: Some(result.result),
+            error: None,
+        };
+        self.answer(answer).await
     }
 
     /// Ends the build without running anything, giving a reason.
@@ -395,27 +425,17 @@ impl Drop for Job {
 }
 
 impl FrontendResult {
-    fn new(result: frontend::Result) -> Result<FrontendResult, Error> {
-        use frontend::result::Result as Kind;
-        let reference = match &result.result {
-            Some(Kind::Ref(reference)) => Some(reference),
-            Some(Kind::Refs(refs)) if refs.refs.len() == 1 => refs.refs.values().next(),
-            Some(Kind::Refs(_)) => {
-                return Err(Error::Protocol("a result for several platforms".to_owned()));
-            }
-            _ => {
-                return Err(Error::Protocol(
-                    "a frontend result without a reference".to_owned(),
-                ));
-            }
-        };
-        let definition = reference
-            .and_then(|reference| reference.def.clone())
-            .map(Definition::received);
-        Ok(FrontendResult { result, definition })
+    fn new(mut result: frontend::Result, inputs: HashSet<String>) -> Result<FrontendResult, Error> {
+        let definition = only_reference(&mut result)?.def.clone();
+        Ok(FrontendResult {
+            result,
+            definition: definition.map(Definition::received),
+            inputs,
+            changed: None,
+        })
     }
 
-    /// The definition; `None` for an empty result.
+    /// The definition as the frontend made it; `None` for an empty result.
     pub fn definition(&self) -> Option<&Definition> {
         self.definition.as_ref()
     }
@@ -431,6 +451,46 @@ impl FrontendResult {
             },
             Graph::read,
         )
+    }
+
+    /// Whether a vertex came in with one of the request's inputs: it is another build's.
+    pub fn is_input(&self, digest: &str) -> bool {
+        self.inputs.contains(digest)
+    }
+
+    /// Runs these vertices whether they are in the cache or not. The other ones stay as they are, to the byte, and so
+    /// does [`FrontendResult::definition`]: who takes it as an input wants what these vertices make, which is the newest
+    /// result in the cache then, and not to run them once more.
+    ///
+    /// `cache_imports` are the caches that the frontend was told to consult; a changed definition has to be told, too.
+    pub fn ignore_cache<'a>(
+        &mut self,
+        digests: impl IntoIterator<Item = &'a str>,
+        cache_imports: &[CacheEntry],
+    ) {
+        let mut digests = digests.into_iter().peekable();
+        let (Some(definition), Some(_)) = (&self.definition, digests.peek()) else {
+            return;
+        };
+        let changed = self.changed.get_or_insert_with(|| Changed {
+            definition: definition.0.clone(),
+            cache_imports: Vec::new(),
+        });
+        for digest in digests {
+            let metadata = &mut changed.definition.metadata;
+            metadata.entry(digest.to_owned()).or_default().ignore_cache = true;
+        }
+        let imports = cache_imports.iter().map(|entry| frontend::CacheOptionsEntry {
+            r#type: entry.kind.clone(),
+            attrs: entry.attrs.clone().into_iter().collect(),
+        });
+        changed.cache_imports = imports.collect();
+    }
+
+    /// Lets the result stand for another graph, with its image configuration kept.
+    fn replace_reference(&mut self, mut solved: frontend::Result) -> Result<(), Error> {
+        *only_reference(&mut self.result)? = std::mem::take(only_reference(&mut solved)?);
+        Ok(())
     }
 
     /// The image configuration as the frontend wrote it, in the OCI form.
@@ -456,3 +516,20 @@ impl FrontendResult {
         keys.filter(suffix).min().cloned()
     }
 }
+
+/// The one reference that a result holds.
+fn only_reference(result: &mut frontend::Result) -> Result<&mut frontend::Ref, Error> {
+    use frontend::result::Result as Kind;
+    let reference = match &mut result.result {
+        Some(Kind::Ref(reference)) => Some(reference),
+        Some(Kind::Refs(refs)) if refs.refs.len() > 1 => {
+            return Err(Error::Protocol("a result for several platforms".to_owned()));
+        }
+        Some(Kind::Refs(refs)) => refs.refs.values_mut().next(),
+        _ => None,
+    };
+    reference.ok_or_else(|| Error::Protocol("a frontend result without a reference".to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

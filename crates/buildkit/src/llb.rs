@@ -38,6 +38,16 @@ impl Definition {
         drop_empty_entries(&mut definition);
         Definition(definition)
     }
+
+    /// The digests of its operations.
+    pub(crate) fn digests(&self) -> impl Iterator<Item = String> {
+        self.0.def.iter().map(|bytes| op_digest(bytes))
+    }
+}
+
+/// The name of a marshalled operation.
+fn op_digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
 /// A build graph. Every vertex comes after the vertices that it needs.
@@ -104,7 +114,7 @@ impl Graph {
         let mut written = Vec::new();
         let mut terminal = None;
         for bytes in &definition.def {
-            let digest = format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
+            let digest = op_digest(bytes);
             let op = pb::Op::decode(bytes.as_slice()).map_err(|_| malformed("cannot be decoded"))?;
             if op.op.is_none() {
                 terminal = op.inputs.first().cloned();

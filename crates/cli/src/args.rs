@@ -91,6 +91,10 @@ pub struct WhatArgs {
     /// Run every step, whether it is in the cache or not
     #[arg(long)]
     pub no_cache: bool,
+    /// Run a step whether it is in the cache or not, and what builds on it; may be given several times. STEP is its number
+    /// (6), its stage and number (stage-1/6), a stage for all of its steps, or how the instruction begins ("RUN make")
+    #[arg(long = "rerun", value_name = "[SERVICE:]STEP")]
+    pub reruns: Vec<String>,
     /// Ask the registry for newer base images
     #[arg(long)]
     pub pull: bool,

@@ -68,6 +68,7 @@ impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Failure {
         let code = match &error {
             BuildError::Builder(BuilderError::Endpoint(EndpointError::Conflict)) => exit::USAGE,
+            BuildError::Rerun(_) => exit::USAGE,
             BuildError::NothingToBuild => exit::NO_INPUTS,
             BuildError::Cancelled => exit::INTERRUPTED,
             _ => exit::ERROR,
@@ -109,23 +110,27 @@ impl From<LedgerError> for Failure {
 /// that just now), the place in the Dockerfile, a hint.
 pub fn service(report: &ServiceReport, error: &ServiceError, with_output: bool) -> Failure {
     let steps = if with_output { &report.steps[..] } else { &[] };
-    Failure {
-        code: exit::BUILD_FAILED,
-        ..of_service(&report.build, &report.steps, steps, error)
-    }
+    of_service(&report.build, &report.steps, steps, error, exit::BUILD_FAILED)
 }
 
 /// What is shown of a service that cannot be planned.
 pub fn planned(service: &PlannedService, error: &ServiceError) -> Failure {
-    of_service(&service.build, &[], &[], error)
+    of_service(&service.build, &[], &[], error, exit::ERROR)
 }
 
-/// `with_output` are the steps whose output is shown if they failed.
-fn of_service(build: &ServiceBuild, steps: &[Step], with_output: &[Step], error: &ServiceError) -> Failure {
+/// `with_output` are the steps whose output is shown if they failed; `otherwise` is the exit code of an error that has none
+/// of its own.
+fn of_service(
+    build: &ServiceBuild,
+    steps: &[Step],
+    with_output: &[Step],
+    error: &ServiceError,
+    otherwise: u8,
+) -> Failure {
     let service = text::line(&build.service);
     let cause = service_cause(build, error);
     let mut message = format!("{service}: {cause}");
-    let mut hint = None;
+    let (mut hint, mut code) = (None, None);
     match error {
         ServiceError::BuildKit(error) if error.is_disconnect() => {
             message = format!("{service}: the connection to the builder was lost during the build: {cause}");
@@ -150,6 +155,11 @@ fn of_service(build: &ServiceBuild, steps: &[Step], with_output: &[Step], error:
         }
         ServiceError::Context(error) => hint = error.hint(),
         ServiceError::Spec(error) => hint = error.hint(),
+        ServiceError::Rerun(error) => {
+            // It lists steps, in whose names BuildKit writes values of arguments.
+            hint = error.hint().map(|hint| build.mask().text(&hint).into_owned());
+            code = Some(exit::USAGE);
+        }
         ServiceError::Ssh(error) => hint = error.hint(),
         ServiceError::Engine(error) => hint = error.hint(),
         ServiceError::UnknownBase(service) => {
@@ -160,7 +170,7 @@ fn of_service(build: &ServiceBuild, steps: &[Step], with_output: &[Step], error:
     Failure {
         message,
         hint,
-        code: exit::ERROR,
+        code: code.unwrap_or(otherwise),
     }
 }
 

@@ -97,8 +97,8 @@ pub struct Current<'a> {
     pub args: Vec<Change>,
     /// The names of the build arguments, and where each value comes from.
     pub arg_sources: BTreeMap<String, String>,
-    /// Who asked for steps to be run, such as `--no-cache`.
-    pub no_cache: String,
+    /// Who asked for a step to be run, by its digest: `--no-cache`, say.
+    pub no_cache: &'a dyn Fn(&str) -> String,
 }
 
 /// The build that is compared with.
@@ -153,7 +153,9 @@ pub fn causes(current: &Current<'_>, previous: Option<&Previous>) -> Vec<Option<
         let prediction = &current.predictions[number];
         let own = match (&prediction.reason, previous) {
             _ if matches!(vertices[number].op, Op::Source { .. }) => None,
-            _ if vertices[number].ignore_cache => Some(no_cache(&current.no_cache)),
+            _ if vertices[number].ignore_cache => {
+                Some(no_cache(&(current.no_cache)(&vertices[number].digest)))
+            }
             (_, None) => Some(first_build()),
             (reason, Some(previous)) => {
                 let bases = inputs().filter(|&input| matches!(vertices[input].op, Op::Source { .. }));

@@ -8,7 +8,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use unstale_docker::compose::ProjectOptions;
 use unstale_docker::{Environment, Selection};
-use unstale_flow::build::{BuildReport, BuildRequest, FolderOptions, Overrides, ServiceError, What, build};
+use unstale_flow::build::{
+    BuildError, BuildReport, BuildRequest, FolderOptions, Overrides, ServiceError, What, build,
+};
 use unstale_flow::builder::BuilderOptions;
 
 /// Events that wait for the renderer.
@@ -42,22 +44,25 @@ pub async fn run(
 
 /// Reports what failed, the causes before the consequences, and gives the exit code.
 fn conclude(report: &BuildReport, with_output: bool) -> ExitCode {
+    let mut failed = exit::BUILD_FAILED;
     for service in &report.services {
         match &service.error {
             // Said once for the service that failed.
             None | Some(ServiceError::Cancelled | ServiceError::Dependency(_)) => {}
-            Some(error) => drop(failure::service(service, error, with_output).report()),
+            Some(error) => {
+                let failure = failure::service(service, error, with_output);
+                if failure.code == exit::USAGE {
+                    failed = failure.code;
+                }
+                failure.report();
+            }
         }
     }
     if report.interrupted {
         render::error("interrupted; what was built before is kept", None);
         return ExitCode::from(exit::INTERRUPTED);
     }
-    ExitCode::from(if report.succeeded() {
-        exit::OK
-    } else {
-        exit::BUILD_FAILED
-    })
+    ExitCode::from(if report.succeeded() { exit::OK } else { failed })
 }
 
 /// The request of a command that builds or plans.
@@ -97,6 +102,11 @@ pub fn request(
         Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
         None => (text.clone(), None),
     };
+    let reruns = args
+        .reruns
+        .iter()
+        .map(|text| text.parse())
+        .collect::<Result<_, _>>();
     let identity = args
         .builder
         .builder_cert
@@ -109,6 +119,7 @@ pub fn request(
             no_cache: args.no_cache,
             pull: args.pull,
         },
+        reruns: reruns.map_err(BuildError::Rerun)?,
         builder: BuilderOptions {
             engine,
             builder: args.builder.builder.clone(),
@@ -128,6 +139,7 @@ fn words(command: &str, args: &WhatArgs, keep_going: bool) -> String {
         let name = text.split_once('=').map_or(text.as_str(), |(name, _)| name);
         format!("--build-arg {name}")
     }));
+    words.extend(args.reruns.iter().map(|rerun| format!("--rerun {rerun}")));
     let flags = [
         ("--no-cache", args.no_cache),
         ("--pull", args.pull),

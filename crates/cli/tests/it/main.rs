@@ -12,3 +12,4 @@ mod false_hits;
 mod layer_one;
 mod ledger;
 mod options;
+mod rerun;

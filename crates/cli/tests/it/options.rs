@@ -150,7 +150,7 @@ fn side_by_side(test: impl Fn(&Engine) + Sync) {
 }
 
 /// Whether the engine is Docker 23 or newer: its BuildKit (0.10) knows named contexts, `/dev/shm` sizes and limits.
-fn is_modern(engine: &Engine) -> bool {
+pub(crate) fn is_modern(engine: &Engine) -> bool {
     let minor = engine
         .api_version
         .split_once('.')

@@ -7,6 +7,7 @@ mod plan;
 mod project;
 mod record;
 pub(crate) mod request;
+mod rerun;
 mod revision;
 mod schedule;
 mod service;
@@ -21,6 +22,7 @@ pub use unstale_plan::{Cause, CauseKind, Change, Note, Outcome as Predicted};
 
 pub use plan::{PlanReport, PlannedService, PlannedStep, plan};
 pub use project::{BuildError, BuildReport, BuildRequest, What, build};
+pub use rerun::{Rerun, RerunError, mark, mark_consumers};
 pub use revision::REVISION_LABEL;
 pub use service::{ServiceError, ServiceReport};
 pub use spec::{FolderOptions, Overrides, ServiceBuild, SpecError};

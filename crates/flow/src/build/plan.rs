@@ -3,6 +3,7 @@
 use super::explain::Origin;
 use super::project::{self, BuildError, BuildRequest};
 use super::request::Target;
+use super::rerun::reruns::Reruns;
 use super::service::{self, Shared};
 use super::spec::ServiceBuild;
 use super::steps::{StepKind, instruction, kind};
@@ -103,7 +104,8 @@ pub async fn plan(
         () = cancel.cancelled() => return Err(BuildError::Cancelled),
     };
     let plan = schedule::Plan::new(begun.builds())?;
-    let (_, shared) = begun.share(environment, &request, &events).await;
+    let reruns = Reruns::new(&request.reruns, &plan.services(), &plan.first())?;
+    let (_, shared) = begun.share(environment, &request, reruns, &events).await;
     let mut done: BTreeMap<String, PlannedService> = BTreeMap::new();
     let mut waiting = plan.into_builds();
     while !waiting.is_empty() {
@@ -148,6 +150,7 @@ async fn one(
     cancel: &CancellationToken,
 ) -> PlannedService {
     let looked = service::look(shared, &mut build, images, cancel).await;
+    shared.reruns.settle(&build.service);
     let (revision, steps, error) = match looked {
         Ok((graph, evidence, revision)) => (
             revision,

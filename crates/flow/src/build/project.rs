@@ -1,6 +1,8 @@
 //! One `build` from its beginning to its end: gathers what is to be built, connects, builds, records.
 
 use super::record::Recorder;
+use super::rerun::reruns::Reruns;
+use super::rerun::{Rerun, RerunError};
 use super::schedule::{self, Plan};
 use super::service::{ServiceReport, Shared};
 use super::spec::{ComposeInputs, FolderOptions, Overrides, ServiceBuild, SpecError};
@@ -39,6 +41,8 @@ pub struct BuildRequest {
     pub what: What,
     /// What is changed in every service.
     pub overrides: Overrides,
+    /// Which steps run whether they are in the cache or not.
+    pub reruns: Vec<Rerun>,
     /// On which builder.
     pub builder: BuilderOptions,
     /// Let the other services finish when one fails.
@@ -58,6 +62,9 @@ pub enum BuildError {
     /// A service cannot be built as it is described.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// A `--rerun` makes no sense.
+    #[error(transparent)]
+    Rerun(#[from] RerunError),
     /// There is no builder.
     #[error(transparent)]
     Builder(#[from] BuilderError),
@@ -87,6 +94,7 @@ impl BuildError {
         match self {
             BuildError::Compose(error) => error.hint(),
             BuildError::Spec(error) => error.hint(),
+            BuildError::Rerun(error) => error.hint(),
             BuildError::Builder(error) => error.hint(),
             BuildError::DockerConfig(error) => error.hint(),
             BuildError::NothingToBuild => {
@@ -137,9 +145,10 @@ pub async fn build(
     };
     // What is refused here is no build yet, and not recorded.
     let plan = Plan::new(begun.builds())?;
+    let reruns = Reruns::new(&request.reruns, &plan.services(), &plan.first())?;
     let folder = begun.gathered.folder.clone();
     let keep_going = request.keep_going || begun.config.build.keep_going;
-    let (recorder, shared) = begun.share(environment, &request, &events).await;
+    let (recorder, shared) = begun.share(environment, &request, reruns, &events).await;
     let (builder, commit) = (
         &shared.builder,
         shared.repository.as_ref().map(Repository::commit),
@@ -201,6 +210,7 @@ impl Begun {
         self,
         environment: &Environment,
         request: &BuildRequest,
+        reruns: Reruns,
         events: &mpsc::Sender<Event>,
     ) -> (Recorder, Arc<Shared>) {
         let (recorder, mut warnings) = Recorder::open(environment);
@@ -224,6 +234,7 @@ impl Begun {
             }),
             events: events.clone(),
             counter: Arc::default(),
+            reruns,
             config: self.config,
             project: self.gathered.project,
             ledger: recorder.ledger(),

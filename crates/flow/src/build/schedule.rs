@@ -69,6 +69,12 @@ impl Plan {
             .collect()
     }
 
+    /// The services that need no other one's image.
+    pub(super) fn first(&self) -> BTreeSet<String> {
+        let independent = self.needs.iter().filter(|(_, edges)| edges.is_empty());
+        independent.map(|(service, _)| service.clone()).collect()
+    }
+
     /// The names of the services.
     pub(super) fn services(&self) -> Vec<String> {
         self.builds.keys().cloned().collect()
@@ -161,9 +167,12 @@ pub(super) async fn run(
         }
         match running.join_next().await {
             Some(Ok(report)) => {
-                if report.outcome != ServiceOutcome::Built && !keep_going {
+                // A command line that makes no sense is not a service's failure.
+                let is_misunderstood = matches!(report.error, Some(ServiceError::Rerun(_)));
+                if report.outcome != ServiceOutcome::Built && (!keep_going || is_misunderstood) {
                     stop.cancel();
                 }
+                shared.reruns.settle(&report.build.service);
                 done(&report).await;
                 reports.insert(report.build.service.clone(), report);
             }

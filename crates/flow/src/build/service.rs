@@ -1,6 +1,8 @@
 //! Builds one service: opens its session, lets the engine make the graph, runs it, follows its steps.
 
 use super::request::{CONTEXT, DOCKERFILE, Facts, ServiceImage, Target};
+use super::rerun::RerunError;
+use super::rerun::reruns::Reruns;
 use super::revision::{REVISION_LABEL, ServiceInputs, folders, with_label};
 use super::spec::{Context, DockerfileSource, SecretSource, ServiceBuild, SpecError};
 use super::ssh::{Agents, SshError};
@@ -44,6 +46,7 @@ pub(super) struct Shared {
     pub arg_overrides: BTreeSet<String>,
     /// The command line asks to run every step.
     pub no_cache_flag: bool,
+    pub reruns: Reruns,
 }
 
 /// Why a service was not built.
@@ -76,6 +79,9 @@ pub enum ServiceError {
     /// A file for the build could not be written.
     #[error("cannot write a temporary file for the build")]
     Temporary(#[source] std::io::Error),
+    /// A `--rerun` selects no step, or several.
+    #[error(transparent)]
+    Rerun(#[from] RerunError),
     /// A service that this one is built from failed.
     #[error("service {0}, which it is built from, was not built")]
     Dependency(String),
@@ -259,7 +265,7 @@ async fn run(
             () = cancel.cancelled() => Err(ServiceError::Cancelled),
         };
         let prepared = match prepared {
-            Ok(result) => explained(shared, build, &result, &folders, cancel)
+            Ok(mut result) => explained(shared, build, &mut result, &folders, cancel)
                 .await
                 .map(|rest| (result, rest)),
             Err(error) => Err(error),
@@ -370,8 +376,8 @@ pub(super) async fn look(
         let drain = tokio::spawn(async move { while events.recv().await.is_some() {} });
         let mut record = Record::default();
         let looked = async {
-            let result = prepare(shared, build, &mut job, commit_arg, &needs, &mut record).await?;
-            explained(shared, build, &result, &folders, cancel).await
+            let mut result = prepare(shared, build, &mut job, commit_arg, &needs, &mut record).await?;
+            explained(shared, build, &mut result, &folders, cancel).await
         };
         let looked = looked.await;
         job.abandon("nothing is to be run".to_owned()).await?;
@@ -393,11 +399,11 @@ pub(super) async fn look(
 async fn explained(
     shared: &Shared,
     build: &ServiceBuild,
-    result: &FrontendResult,
+    result: &mut FrontendResult,
     folders: &HashMap<String, Folder>,
     cancel: &CancellationToken,
 ) -> Result<(Graph, explain::Evidence), ServiceError> {
-    let graph = result.graph()?;
+    let graph = shared.reruns.apply(build, result, cancel).await?;
     let evidence = tokio::select! {
         evidence = explain::gather(shared, build, &graph, folders) => evidence?,
         () = cancel.cancelled() => return Err(ServiceError::Cancelled),

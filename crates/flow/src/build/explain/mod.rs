@@ -101,7 +101,12 @@ pub(super) async fn gather(
         files: changed_files(&memory, graph, &snapshots, &facts, before.as_ref()),
         args: changed_args(&memory, build, before.as_ref()),
         arg_sources: arg_sources(shared, build, &Dockerfile::parse(&text)),
-        no_cache: who_asks(shared, build),
+        no_cache: &|digest| {
+            shared
+                .reruns
+                .asked_by(digest)
+                .unwrap_or_else(|| who_asks(shared, build))
+        },
     };
     let causes = causes(&current, previous.as_ref());
     Ok(Evidence {
