@@ -11,6 +11,9 @@ use crate::{
 /// How many identifiers an [`LedgerError::AmbiguousBuild`] names.
 const CANDIDATES: usize = 5;
 
+/// How long a step is believed to run at most, in nanoseconds: a day. It bounds a search.
+const LONGEST_STEP: i64 = 86_400 * 1_000_000_000;
+
 /// How many results [`Ledger::past_results`] gives at most.
 const PAST_RESULTS: i64 = 8;
 
@@ -130,6 +133,24 @@ impl Ledger {
                         origin: row.get(5)?,
                     })
                 })?
+                .collect()
+        })
+    }
+
+    /// The records ([`Explained::made`](crate::Explained::made)) of one builder that can have been made at a moment, in
+    /// nanoseconds since 1970.
+    ///
+    /// # Errors
+    /// Any failure to read.
+    pub fn made_then(&self, engine: &str, builder: &str, time: i64) -> Result<Vec<String>, LedgerError> {
+        self.read("find results", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT DISTINCT made
+                     FROM step JOIN service ON step.service = service.key JOIN build ON service.build = build.key
+                     WHERE made_from BETWEEN ?3 - ?4 AND ?3 AND made_to >= ?3 AND engine_id = ?1 AND builder = ?2",
+                )?
+                .query_map(params![engine, builder, time, LONGEST_STEP], |row| row.get(0))?
                 .collect()
         })
     }
@@ -372,6 +393,10 @@ fn step_row(row: &Row<'_>) -> rusqlite::Result<StepRecord> {
             key: row.get("result_key")?,
             loose_key: row.get("loose_key")?,
             made: row.get("made")?,
+            made_time: match row.get("made_from")? {
+                Some(from) => Some((from, row.get("made_to")?)),
+                None => None,
+            },
             facts: row.get("facts")?,
             cause: row.get("cause")?,
             origin: row.get("origin")?,

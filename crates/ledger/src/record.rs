@@ -293,6 +293,8 @@ pub struct Explained {
     pub loose_key: Option<String>,
     /// Which record of the builder's cache its result is (JSON).
     pub made: Option<String>,
+    /// When that record was made: not before and not after, in nanoseconds since 1970 by the builder's clock.
+    pub made_time: Option<(i64, i64)>,
     /// What it is compared by with a later build (JSON). No secrets.
     pub facts: Option<String>,
     /// Why it ran (JSON).

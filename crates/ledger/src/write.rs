@@ -218,9 +218,9 @@ fn insert_steps(
             .prepare_cached(
                 "INSERT INTO step (service, position, number, name, instruction, kind, file, line, end_line, digest,
                    stable_digest, inputs, outcome, started_ms, completed_ms, error,
-                   result_key, loose_key, made, facts, cause, origin, note, output)
+                   result_key, loose_key, made, facts, cause, origin, note, output, made_from, made_to)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                   ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
+                   ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
             )?
             .execute(params![
                 key,
@@ -247,6 +247,8 @@ fn insert_steps(
                 step.explained.origin.as_deref().map(|text| secrets.scrub(text)),
                 step.explained.note,
                 step.explained.output.as_deref().map(|text| secrets.scrub(text)),
+                step.explained.made_time.map(|(from, _)| from),
+                step.explained.made_time.map(|(_, to)| to),
             ])?;
     }
     Ok(())

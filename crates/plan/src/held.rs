@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use unstale_buildkit::control::UsageRecord;
+use unstale_buildkit::llb::{Op, Vertex};
 
 /// When, by the builder's clock, the record of a result was made, and as far as it is known which record that is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,8 @@ pub struct Past {
 pub trait Memory {
     /// The results with a key.
     fn past(&self, id: &str) -> Vec<Past>;
+    /// Whether a result of ours was made at this moment, in nanoseconds since 1970, by a process or by a file operation.
+    fn is_ours(&self, created: i64, exec: bool) -> bool;
     /// The keys of results that differ in nothing but inputs that are compared by content.
     fn alike(&self, loose: &str) -> Vec<String>;
 }
@@ -95,18 +98,39 @@ impl<'a> Records<'a> {
             .filter(move |record| is_exec(record) == exec)
     }
 
-    /// Whether the record of a result is there. A record may have two identifiers, of which one is shown at a time.
-    fn holds(&self, made: &Made) -> bool {
-        made.record
-            .as_deref()
-            .is_some_and(|id| self.by_id.contains_key(id))
-            || self.made(made).next().is_some()
+    /// A record that may be a step's result and that no build of ours made. `below` is the record of the result that the
+    /// step lies upon; `None` if that is a base image.
+    pub(crate) fn foreign(
+        &self,
+        memory: &impl Memory,
+        vertex: &Vertex,
+        below: Option<&str>,
+    ) -> Option<&'a UsageRecord> {
+        let lies_there = |record: &UsageRecord| match below {
+            Some(id) => record.parents.iter().any(|parent| parent == id),
+            None => !record
+                .parents
+                .iter()
+                .any(|parent| self.by_id(parent).is_some_and(is_step)),
+        };
+        let is_foreign = |record: &&&UsageRecord| {
+            let created = record.created.map(nanoseconds).unwrap_or_default();
+            describes(record, vertex) && lies_there(record) && !memory.is_ours(created, is_exec(record))
+        };
+        let records = self.by_time.iter().map(|(_, record)| record);
+        records.rev().find(is_foreign).copied()
+    }
+
+    /// The record of a result. A record may have two identifiers, of which one is shown at a time.
+    pub fn of(&self, made: &Made) -> Option<&'a UsageRecord> {
+        let by_id = made.record.as_deref().and_then(|id| self.by_id(id));
+        by_id.or_else(|| self.made(made).next())
     }
 
     /// Whether one of the results with this key can be reused.
     pub(crate) fn held(&self, memory: &impl Memory, id: &str) -> Held {
         let past = memory.past(id);
-        let holds = |past: &&Past| past.made.as_ref().is_some_and(|made| self.holds(made));
+        let holds = |past: &&Past| past.made.as_ref().is_some_and(|made| self.of(made).is_some());
         if let Some(held) = past.iter().find(holds) {
             return Held::Yes(held.clone());
         }
@@ -116,6 +140,34 @@ impl<'a> Records<'a> {
             None => Held::Never,
         }
     }
+}
+
+/// Whether a record's description is what BuildKit writes for the step.
+pub fn describes(record: &UsageRecord, vertex: &Vertex) -> bool {
+    match &vertex.op {
+        Op::Exec(exec) => {
+            let command = record.description.strip_prefix("mount / from exec ");
+            command.is_some_and(|command| command == exec.args.join(" "))
+        }
+        // Before 0.12 all file operations are called the same.
+        _ => {
+            record.description == "fileop target"
+                || instruction(&record.description) == instruction(&vertex.name)
+        }
+    }
+}
+
+/// `COPY . /app/` of `[backend stage-1 6/9] COPY . /app/`.
+fn instruction(name: &str) -> &str {
+    match name.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        Some((_, instruction)) => instruction,
+        None => name,
+    }
+}
+
+/// A step's result, as opposed to the layers of an image.
+fn is_step(record: &UsageRecord) -> bool {
+    is_exec(record) || record.description.starts_with('[') || record.description == "fileop target"
 }
 
 /// BuildKit describes the record of a process by its arguments, and that of a file operation by the step's name (since

@@ -19,7 +19,7 @@ mod predict;
 pub use cause::{Cause, CauseKind, Current, Previous, PreviousStep, causes};
 pub use change::{Change, FileChange, FileState, files};
 pub use facts::{Describe, EnvValue, FactPart, Facts, facts};
-pub use held::{Held, Made, Memory, Past, Records};
+pub use held::{Held, Made, Memory, Past, Records, describes};
 pub use key::{Inputs, Key, Part, keys};
 pub use note::{Note, note};
 pub use predict::{Outcome, Prediction, Reason, predict};

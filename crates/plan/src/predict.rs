@@ -3,7 +3,7 @@
 //! The solver goes from the target backwards. A step whose key it finds is loaded, and nothing before it is looked at;
 //! a step that it does not find makes it look at the inputs, whose content may still lead to a match (early cut-off).
 
-use unstale_buildkit::llb::{Graph, Op};
+use unstale_buildkit::llb::{Graph, Op, Vertex};
 
 use crate::held::{Held, Memory, Past, Records};
 use crate::key::{Key, Part, identity};
@@ -57,6 +57,8 @@ pub enum Reason {
     CutOff,
     /// The step runs only if a later one does, and that is not known.
     AsLater,
+    /// A record is held that may be the result, and that no build of ours made.
+    Foreign,
     /// The result was there; which record it is cannot be told.
     Unclear(Past),
     /// A base image, a folder, a repository: always looked at.
@@ -82,6 +84,9 @@ struct Search {
     others: Vec<String>,
     /// One of them leads to a result.
     may_match: bool,
+    is_source: bool,
+    /// The record of its result, ours or not.
+    record: Option<String>,
 }
 
 impl Search {
@@ -94,7 +99,7 @@ impl Search {
 pub fn predict(graph: &Graph, keys: &[Key], memory: &impl Memory, records: &Records<'_>) -> Vec<Prediction> {
     let mut searches: Vec<Search> = Vec::with_capacity(keys.len());
     for (vertex, key) in graph.vertices.iter().zip(keys) {
-        let found = search(vertex.ignore_cache, key, keys, &searches, memory, records);
+        let found = search(vertex, key, keys, &searches, memory, records);
         searches.push(found);
     }
     let mut needs = vec![Need::No; keys.len()];
@@ -146,13 +151,14 @@ fn judge(ignore_cache: bool, is_source: bool, search: &Search, need: Need) -> Pr
         _ if search.may_match => (Outcome::Maybe, Reason::CutOff),
         (Need::Maybe, _) => (Outcome::Maybe, Reason::AsLater),
         (Need::Yes, Held::Gone(past)) if search.is_known => (Outcome::Run, Reason::Gone(past.clone())),
+        (Need::Yes, _) if search.record.is_some() => (Outcome::Maybe, Reason::Foreign),
         (Need::Yes, _) => (Outcome::Run, Reason::New),
     };
     Prediction { outcome, reason }
 }
 
 fn search(
-    ignore_cache: bool,
+    vertex: &Vertex,
     key: &Key,
     keys: &[Key],
     before: &[Search],
@@ -160,8 +166,10 @@ fn search(
     records: &Records<'_>,
 ) -> Search {
     let held = records.held(memory, &key.id);
-    if ignore_cache {
+    if vertex.ignore_cache {
         return Search {
+            record: None,
+            is_source: false,
             held,
             is_known: false,
             others: Vec::new(),
@@ -179,12 +187,38 @@ fn search(
     } else {
         others(key, keys, before, memory)
     };
+    let record = match &held {
+        Held::Yes(past) => past
+            .made
+            .as_ref()
+            .and_then(|made| Some(records.of(made)?.id.clone())),
+        Held::Never if is_known && others.is_empty() && !matches!(vertex.op, Op::Source { .. }) => {
+            let below = key
+                .parts
+                .iter()
+                .find_map(step)
+                .map(|(below, _)| (below, &before[below].record));
+            match below {
+                // A step on a result that is not there cannot have one.
+                Some((below, None)) if !before[below].is_source => None,
+                Some((_, record)) => records
+                    .foreign(memory, vertex, record.as_deref())
+                    .map(|record| record.id.clone()),
+                None => records
+                    .foreign(memory, vertex, None)
+                    .map(|record| record.id.clone()),
+            }
+        }
+        _ => None,
+    };
     let leads = |id: &String| matches!(records.held(memory, id), Held::Yes(_) | Held::Unclear(_));
     Search {
         may_match: others.iter().any(leads),
         held,
         is_known,
         others,
+        record,
+        is_source: matches!(vertex.op, Op::Source { .. }),
     }
 }
 

@@ -269,6 +269,7 @@ fn explained(step: &Step) -> Explained {
         key: result.map(|result| result.key.clone()),
         loose_key: result.and_then(|result| result.loose_key.clone()),
         made: result.and_then(|result| json(result.made.as_ref()?)),
+        made_time: result.and_then(|result| result.made.as_ref().map(|made| (made.from, made.to))),
         facts: result.and_then(|result| json(&result.facts)),
         cause: step.cause.as_ref().and_then(json),
         origin: step.origin.as_ref().and_then(json),

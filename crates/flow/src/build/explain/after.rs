@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::time::SystemTime;
 use unstale_buildkit::control::UsageRecord;
 use unstale_buildkit::llb::{Graph, Op, Vertex};
-use unstale_plan::{Cause, Made, Memory, Past, Reason, Records};
+use unstale_plan::{Cause, Made, Memory, Past, Reason, Records, describes};
 
 /// Adds causes, origins and results to the steps of a build; the graph's steps come first among them.
 pub(in super::super) async fn conclude(
@@ -76,7 +76,7 @@ pub(in super::super) async fn conclude(
                     pasts.into_iter().find(|past| {
                         past.made
                             .as_ref()
-                            .is_some_and(|made| search.records.made(made).next().is_some())
+                            .is_some_and(|made| search.records.of(made).is_some())
                     })
                 };
                 let past = past(reason).cloned().or_else(alike);
@@ -211,21 +211,5 @@ impl Search<'_> {
             describes(record, vertex) && on_parent
         };
         self.all.iter().filter(fits).max_by_key(|record| record.last_used)
-    }
-}
-
-/// Whether a record's description is what BuildKit writes for the step.
-fn describes(record: &UsageRecord, vertex: &Vertex) -> bool {
-    match &vertex.op {
-        Op::Exec(exec) => {
-            let command = record.description.strip_prefix("mount / from exec ");
-            command.is_some_and(|command| command == exec.args.join(" "))
-        }
-        // Before 0.12 all file operations are called the same.
-        _ => {
-            let instruction = super::super::steps::instruction;
-            record.description == "fileop target"
-                || instruction(&record.description) == instruction(&vertex.name)
-        }
     }
 }

@@ -59,6 +59,18 @@ impl Memory for LedgerMemory<'_> {
         found.unwrap_or_default().into_iter().map(past).collect()
     }
 
+    fn is_ours(&self, created: i64, exec: bool) -> bool {
+        let builder = &self.shared.builder;
+        let found = self.ledger().and_then(|ledger| {
+            ledger
+                .made_then(&builder.identity.id, &builder.name, created)
+                .ok()
+        });
+        let made = found.into_iter().flatten();
+        let mut made = made.filter_map(|text| serde_json::from_str::<unstale_plan::Made>(&text).ok());
+        made.any(|made| made.exec == exec)
+    }
+
     fn alike(&self, loose: &str) -> Vec<String> {
         let builder = &self.shared.builder;
         let found = self.ledger().and_then(|ledger| {
