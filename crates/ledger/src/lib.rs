@@ -10,6 +10,7 @@
 
 mod database;
 mod error;
+mod folders;
 mod location;
 mod manifest;
 mod process;

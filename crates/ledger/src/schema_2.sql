@@ -13,3 +13,12 @@ ALTER TABLE step ADD COLUMN output     TEXT; -- the end of what a failed step wr
 CREATE INDEX step_by_key ON step (result_key) WHERE result_key IS NOT NULL;
 CREATE INDEX step_by_made ON step (made_from) WHERE made_from IS NOT NULL;
 CREATE INDEX step_by_loose_key ON step (loose_key) WHERE loose_key IS NOT NULL;
+
+-- Under which key a daemon keeps folders that have these permissions.
+CREATE TABLE kept_folders (
+    key     TEXT NOT NULL,
+    headers TEXT NOT NULL,
+    token   TEXT NOT NULL,
+    used    INTEGER NOT NULL, -- counts up: the highest is the latest
+    PRIMARY KEY (key, headers)
+) WITHOUT ROWID;

@@ -110,7 +110,7 @@ impl Ledger {
         self.secrets.salted(value)
     }
 
-    fn transact<T>(
+    pub(crate) fn transact<T>(
         &self,
         action: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,

@@ -60,7 +60,7 @@ pub enum Verdict {
 }
 
 /// All cases.
-pub const CASES: [Case; 11] = [
+pub const CASES: [Case; 12] = [
     Case {
         change: |root| write(root, "app/src/code", "two"),
         ..Case::of_code("file content")
@@ -162,6 +162,19 @@ pub const CASES: [Case; 11] = [
         old: &[("app/code", Seen::Mode(0o644))],
         new: &[("app/code", Seen::Mode(0o755))],
         ..Case::of_code("a file's mode")
+    },
+    Case {
+        write: |root| {
+            write(root, "app/src/below/code", "one");
+            dockerfile(root, "app", "");
+        },
+        change: |root| {
+            let path = root.join("app/src/below");
+            fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap_or_else(failed(&path));
+        },
+        old: &[("app/below", Seen::Mode(0o755))],
+        new: &[("app/below", Seen::Mode(0o700))],
+        ..Case::of_code("a folder's mode")
     },
     Case {
         write: |root| {

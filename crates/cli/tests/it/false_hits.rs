@@ -99,6 +99,11 @@ fn a_changed_mode_is_in_the_image() {
 }
 
 #[test]
+fn a_changed_mode_of_a_folder_is_in_the_image() {
+    noticed("a folder's mode");
+}
+
+#[test]
 fn a_changed_link_target_of_equal_length_runs_the_copy_again() {
     noticed("a symbolic link's target");
 }

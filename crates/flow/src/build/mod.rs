@@ -3,6 +3,7 @@
 mod cache_entry;
 mod cache_key;
 pub mod explain;
+mod kept;
 mod plan;
 mod project;
 mod record;

@@ -1,5 +1,6 @@
 //! Builds one service: opens its session, lets the engine make the graph, runs it, follows its steps.
 
+use super::kept::Kept;
 use super::request::{CONTEXT, DOCKERFILE, Facts, ServiceImage, Target};
 use super::rerun::RerunError;
 use super::rerun::reruns::Reruns;
@@ -147,8 +148,17 @@ pub(super) async fn build(
             service: service.clone(),
         })
         .await;
-    let mut record = Record::default();
-    let result = run(shared, &mut build, needs, &cancel, &mut record).await;
+    let kept = Kept::recall(shared, cache_key::shared_key(&build));
+    let mut token = kept.guess();
+    let (record, result) = loop {
+        let mut record = Record::default();
+        let folders = (&kept, token.as_str());
+        let result = run(shared, &mut build, needs.clone(), folders, &cancel, &mut record).await;
+        match record.other_folders.take() {
+            Some(other) => token = other,
+            None => break (record, result),
+        }
+    };
     let completed = SystemTime::now();
     let (outcome, error, image_id, result) = match result {
         Ok((image_id, result)) => (ServiceOutcome::Built, None, Some(image_id), Some(result)),
@@ -175,6 +185,7 @@ pub(super) async fn build(
         steps,
         bases,
         transfers,
+        other_folders: _,
     } = record;
     ServiceReport {
         build,
@@ -198,12 +209,15 @@ struct Record {
     steps: Vec<Step>,
     bases: Vec<(String, Option<String>)>,
     transfers: Vec<Transfer>,
+    /// The build was given up before anything ran: what the daemon keeps under this token is what it has to build on.
+    other_folders: Option<String>,
 }
 
 async fn run(
     shared: &Shared,
     build: &mut ServiceBuild,
     needs: Needs,
+    (kept, token): (&Kept, &str),
     cancel: &CancellationToken,
     record: &mut Record,
 ) -> Result<(String, BuiltService), ServiceError> {
@@ -230,7 +244,7 @@ async fn run(
         credentials: Some(shared.credentials.clone()),
         image: image_stream,
     };
-    let session = Session::open(&builder.transport, &cache_key::shared_key(build), services).await?;
+    let session = Session::open(&builder.transport, &kept.session_key(token), services).await?;
     let session = Arc::new(session);
     let job = JobRequest {
         session: session.id().to_owned(),
@@ -272,6 +286,11 @@ async fn run(
         };
         let mut result = match prepared {
             Ok((result, (graph_of_result, found))) => {
+                if let Err(right) = kept.check(shared, token, &found.headers) {
+                    job.cancel().await;
+                    record.other_folders = Some(right);
+                    return Err(ServiceError::Cancelled);
+                }
                 graph = graph_of_result;
                 evidence = Some(found);
                 result

@@ -42,6 +42,8 @@ pub struct Evidence {
     pub facts: Vec<Facts>,
     /// What might surprise about their reuse.
     pub notes: Vec<Option<Note>>,
+    /// The permissions and attributes of the folders' folders.
+    pub headers: String,
     /// The records of the cache.
     records: Vec<UsageRecord>,
     /// When they were asked for.
@@ -109,7 +111,12 @@ pub(super) async fn gather(
         },
     };
     let causes = causes(&current, previous.as_ref());
+    let named = snapshots.iter().filter_map(|(vertex, snapshot)| {
+        let (name, _) = LocalSource::of(&graph.vertices[*vertex])?;
+        Some((name, snapshot))
+    });
     Ok(Evidence {
+        headers: super::kept::headers(named),
         notes: graph.vertices.iter().map(note).collect(),
         keys,
         predictions,
