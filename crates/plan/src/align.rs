@@ -33,8 +33,32 @@ impl Mark {
 /// The cells of the comparison are bounded; beyond it, steps are only compared in order.
 const CELLS: usize = 1 << 20;
 
-/// For each of `new`, its counterpart among `old`.
+/// For each of `new`, its counterpart among `old`. Stages are compared apart: builders before 0.9 list those that do not
+/// depend on each other in any order.
 pub(crate) fn align(old: &[Mark], new: &[Mark]) -> Vec<Option<usize>> {
+    let mut found = vec![None; new.len()];
+    let mut stages: Vec<&str> = new.iter().map(|mark| mark.stage.as_str()).collect();
+    stages.sort_unstable();
+    stages.dedup();
+    for stage in stages {
+        let of_stage = |marks: &[Mark]| -> (Vec<usize>, Vec<Mark>) {
+            let here = marks
+                .iter()
+                .cloned()
+                .enumerate()
+                .filter(|(_, mark)| mark.stage == stage);
+            here.unzip()
+        };
+        let ((old_places, old), (new_places, new)) = (of_stage(old), of_stage(new));
+        for (place, counterpart) in new_places.into_iter().zip(align_stage(&old, &new)) {
+            found[place] = counterpart.map(|number| old_places[number]);
+        }
+    }
+    found
+}
+
+/// The same within one stage.
+fn align_stage(old: &[Mark], new: &[Mark]) -> Vec<Option<usize>> {
     let equal = if old.len().saturating_mul(new.len()) <= CELLS {
         longest_common(old, new)
     } else {

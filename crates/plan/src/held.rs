@@ -16,6 +16,10 @@ pub struct Made {
     pub to: i64,
     /// The result of a process, as opposed to that of a file operation.
     pub exec: bool,
+    /// A record that every prune takes along which does not name its records one by one: it was there when the result
+    /// was last seen to be usable. Only where a prune makes results unusable whose records stay (containerd's store).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<String>,
     /// The record's identifier when it was last seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
@@ -122,15 +126,26 @@ impl<'a> Records<'a> {
     }
 
     /// The record of a result. A record may have two identifiers, of which one is shown at a time.
-    pub fn of(&self, made: &Made) -> Option<&'a UsageRecord> {
+    pub fn of(&self, made: &Made, vertex: &Vertex) -> Option<&'a UsageRecord> {
+        if made
+            .witness
+            .as_deref()
+            .is_some_and(|witness| self.by_id(witness).is_none())
+        {
+            return None;
+        }
         let by_id = made.record.as_deref().and_then(|id| self.by_id(id));
-        by_id.or_else(|| self.made(made).next())
+        by_id.or_else(|| self.made(made).find(|record| describes(record, vertex)))
     }
 
     /// Whether one of the results with this key can be reused.
-    pub(crate) fn held(&self, memory: &impl Memory, id: &str) -> Held {
+    pub(crate) fn held(&self, memory: &impl Memory, id: &str, vertex: &Vertex) -> Held {
         let past = memory.past(id);
-        let holds = |past: &&Past| past.made.as_ref().is_some_and(|made| self.of(made).is_some());
+        let holds = |past: &&Past| {
+            past.made
+                .as_ref()
+                .is_some_and(|made| self.of(made, vertex).is_some())
+        };
         if let Some(held) = past.iter().find(holds) {
             return Held::Yes(held.clone());
         }
@@ -190,6 +205,7 @@ impl Made {
             to: nanoseconds(completed),
             exec,
             record: None,
+            witness: None,
         }
     }
 
@@ -201,6 +217,7 @@ impl Made {
             to: created,
             exec: is_exec(record),
             record: Some(record.id.clone()),
+            witness: None,
         })
     }
 }

@@ -38,6 +38,8 @@ pub struct Prediction {
     pub outcome: Outcome,
     /// What that follows from.
     pub reason: Reason,
+    /// Other keys under which the step may turn out to be held.
+    pub others: Vec<String>,
 }
 
 /// What a prediction follows from.
@@ -57,6 +59,8 @@ pub enum Reason {
     CutOff,
     /// The step runs only if a later one does, and that is not known.
     AsLater,
+    /// The build consults an imported cache, which is not looked into before.
+    Import(Option<Past>),
     /// A record is held that may be the result, and that no build of ours made.
     Foreign,
     /// The result was there; which record it is cannot be told.
@@ -96,7 +100,13 @@ impl Search {
 }
 
 /// The outcome of every vertex, in the graph's order.
-pub fn predict(graph: &Graph, keys: &[Key], memory: &impl Memory, records: &Records<'_>) -> Vec<Prediction> {
+pub fn predict(
+    graph: &Graph,
+    keys: &[Key],
+    memory: &impl Memory,
+    records: &Records<'_>,
+    has_imports: bool,
+) -> Vec<Prediction> {
     let mut searches: Vec<Search> = Vec::with_capacity(keys.len());
     for (vertex, key) in graph.vertices.iter().zip(keys) {
         let found = search(vertex, key, keys, &searches, memory, records);
@@ -114,6 +124,7 @@ pub fn predict(graph: &Graph, keys: &[Key], memory: &impl Memory, records: &Reco
             matches!(vertex.op, Op::Source { .. }),
             search,
             need,
+            has_imports,
         );
         if prediction.outcome != Outcome::Cached {
             for part in &keys[number].parts {
@@ -137,7 +148,7 @@ pub fn predict(graph: &Graph, keys: &[Key], memory: &impl Memory, records: &Reco
     predictions.into_iter().flatten().collect()
 }
 
-fn judge(ignore_cache: bool, is_source: bool, search: &Search, need: Need) -> Prediction {
+fn judge(ignore_cache: bool, is_source: bool, search: &Search, need: Need, has_imports: bool) -> Prediction {
     let past = || match &search.held {
         Held::Yes(past) | Held::Gone(past) | Held::Unclear(past) => Some(past.clone()),
         Held::Never => None,
@@ -149,12 +160,17 @@ fn judge(ignore_cache: bool, is_source: bool, search: &Search, need: Need) -> Pr
         (_, Held::Yes(past)) if search.is_known => (Outcome::Cached, Reason::Held(past.clone())),
         (_, Held::Unclear(past)) if search.is_known => (Outcome::Maybe, Reason::Unclear(past.clone())),
         _ if search.may_match => (Outcome::Maybe, Reason::CutOff),
+        _ if has_imports => (Outcome::Maybe, Reason::Import(past())),
         (Need::Maybe, _) => (Outcome::Maybe, Reason::AsLater),
         (Need::Yes, Held::Gone(past)) if search.is_known => (Outcome::Run, Reason::Gone(past.clone())),
         (Need::Yes, _) if search.record.is_some() => (Outcome::Maybe, Reason::Foreign),
         (Need::Yes, _) => (Outcome::Run, Reason::New),
     };
-    Prediction { outcome, reason }
+    Prediction {
+        outcome,
+        reason,
+        others: search.others.clone(),
+    }
 }
 
 fn search(
@@ -165,7 +181,7 @@ fn search(
     memory: &impl Memory,
     records: &Records<'_>,
 ) -> Search {
-    let held = records.held(memory, &key.id);
+    let held = records.held(memory, &key.id, vertex);
     if vertex.ignore_cache {
         return Search {
             record: None,
@@ -191,7 +207,7 @@ fn search(
         Held::Yes(past) => past
             .made
             .as_ref()
-            .and_then(|made| Some(records.of(made)?.id.clone())),
+            .and_then(|made| Some(records.of(made, vertex)?.id.clone())),
         Held::Never if is_known && others.is_empty() && !matches!(vertex.op, Op::Source { .. }) => {
             let below = key
                 .parts
@@ -211,7 +227,7 @@ fn search(
         }
         _ => None,
     };
-    let leads = |id: &String| matches!(records.held(memory, id), Held::Yes(_) | Held::Unclear(_));
+    let leads = |id: &String| matches!(records.held(memory, id, vertex), Held::Yes(_) | Held::Unclear(_));
     Search {
         may_match: others.iter().any(leads),
         held,

@@ -3,6 +3,7 @@
 //! No API of BuildKit says either. A record is told to be a step's by the time at which it was made, by its description,
 //! and by the record that it lies upon; one that was not there before the build, and is older than it, was imported.
 
+use super::super::request::Target;
 use super::super::service::Shared;
 use super::super::spec::ServiceBuild;
 use super::super::steps::{Step, StepResult};
@@ -10,11 +11,11 @@ use super::Evidence;
 use super::memory::LedgerMemory;
 use super::origin::{Origin, OriginKind};
 use crate::event::Outcome;
-use std::collections::HashSet;
 use std::time::SystemTime;
 use unstale_buildkit::control::UsageRecord;
 use unstale_buildkit::llb::{Graph, Op, Vertex};
-use unstale_plan::{Cause, Made, Memory, Past, Reason, Records, describes};
+use unstale_docker::ImageStore;
+use unstale_plan::{Cause, Made, Memory, Outcome as Predicted, Past, Reason, Records, describes};
 
 /// Adds causes, origins and results to the steps of a build; the graph's steps come first among them.
 pub(in super::super) async fn conclude(
@@ -26,7 +27,12 @@ pub(in super::super) async fn conclude(
 ) {
     let is_new = |(number, step): (usize, &Step)| match step.outcome {
         Outcome::Ran => true,
-        Outcome::Cached => past(&evidence.predictions[number].reason).is_none_or(|past| past.made.is_none()),
+        // What was expected, by a result whose record is known.
+        Outcome::Cached => {
+            let prediction = &evidence.predictions[number];
+            let is_known = past(&prediction.reason).is_some_and(|past| past.made.is_some());
+            prediction.outcome != Predicted::Cached || !is_known
+        }
         Outcome::NotReached => false,
     };
     let work = steps
@@ -40,11 +46,12 @@ pub(in super::super) async fn conclude(
         false => Vec::new(),
     };
     let search = Search {
-        before: evidence.records.iter().map(|record| record.id.as_str()).collect(),
+        before: Records::new(&evidence.records),
         asked: evidence.asked,
         all: &records,
         records: Records::new(&records),
         imports: imports(build),
+        witness: witness(shared, &records),
     };
     let memory = LedgerMemory::new(shared);
     let mut made: Vec<Option<Made>> = Vec::with_capacity(graph.vertices.len());
@@ -54,7 +61,6 @@ pub(in super::super) async fn conclude(
             .inputs
             .first()
             .and_then(|input| made.get(input.vertex)?.as_ref());
-        let reason = &evidence.predictions[number].reason;
         let key = &evidence.keys[number];
         let own = match step.outcome {
             Outcome::Ran if step.error.is_none() => {
@@ -70,16 +76,17 @@ pub(in super::super) async fn conclude(
                 None
             }
             Outcome::Cached => {
-                let alike = || {
-                    let keys = key.loose.iter().flat_map(|loose| memory.alike(loose));
-                    let pasts = keys.flat_map(|key| memory.past(&key));
-                    pasts.into_iter().find(|past| {
-                        past.made
-                            .as_ref()
-                            .is_some_and(|made| search.records.of(made).is_some())
-                    })
+                let prediction = &evidence.predictions[number];
+                let others = prediction.others.iter().flat_map(|key| memory.past(key));
+                let mut pasts = past(&prediction.reason).cloned().into_iter().chain(others);
+                let is_there = |past: &Past| {
+                    past.made
+                        .as_ref()
+                        .is_some_and(|made| search.before.of(made, vertex).is_some())
                 };
-                let past = past(reason).cloned().or_else(alike);
+                // A result that no later step needed is not looked for.
+                let past =
+                    pasts.find(|past| is_there(past) || matches!(prediction.reason, Reason::NotNeeded(_)));
                 let (origin, made) = search.reused(vertex, past, below);
                 step.origin = Some(origin);
                 step.note = evidence.notes[number];
@@ -132,14 +139,29 @@ fn imports(build: &ServiceBuild) -> Vec<String> {
     build.cache_from.iter().map(name).collect()
 }
 
+/// The latest of the records that a prune takes along which makes results unusable without removing their records.
+/// Measured on containerd's store of Docker 28.5: after `docker builder prune -f` the records that images share stay, and
+/// the next build runs the steps.
+fn witness(shared: &Shared, records: &[UsageRecord]) -> Option<String> {
+    if shared.builder.target != Target::Engine(ImageStore::Containerd) {
+        return None;
+    }
+    let received = records.iter().filter(|record| record.kind == "source.local");
+    received
+        .max_by_key(|record| record.last_used)
+        .map(|record| record.id.clone())
+}
+
 struct Search<'a> {
     /// The records that were there before the build.
-    before: HashSet<&'a str>,
+    before: Records<'a>,
     /// When the builder was asked for them.
     asked: SystemTime,
     all: &'a [UsageRecord],
     records: Records<'a>,
     imports: Vec<String>,
+    /// See [`Made::witness`].
+    witness: Option<String>,
 }
 
 impl Search<'_> {
@@ -154,24 +176,33 @@ impl Search<'_> {
             .or(candidates.first())?;
         Some(Made {
             record: Some(own.id.clone()),
+            witness: self.witness.clone(),
             ..made
         })
     }
 
     /// Where the result of a reused step came from, and its record.
     fn reused(&self, vertex: &Vertex, past: Option<Past>, below: Option<&Made>) -> (Origin, Option<Made>) {
+        let seen = |record: &UsageRecord| {
+            Some(Made {
+                witness: self.witness.clone(),
+                ..Made::seen(record)?
+            })
+        };
         if let Some(past) = past {
-            let made = past
-                .made
-                .clone()
-                .or_else(|| Made::seen(self.find(vertex, below)?));
+            let made = past.made.clone().or_else(|| seen(self.find(vertex, below)?));
+            // It was usable now: the witness of this build is as good.
+            let made = made.map(|made| Made {
+                witness: self.witness.clone().or(made.witness),
+                ..made
+            });
             return (Origin::of(&past), made);
         }
         let Some(record) = self.find(vertex, below) else {
             return (self.unseen(), None);
         };
         let is_older = record.created.is_some_and(|created| created < self.asked);
-        let kind = match (is_older, self.before.contains(record.id.as_str())) {
+        let kind = match (is_older, self.before.by_id(&record.id).is_some()) {
             (false, _) => OriginKind::SameBuild,
             (true, true) => OriginKind::Local,
             (true, false) => OriginKind::Imported,
@@ -185,7 +216,7 @@ impl Search<'_> {
                 .filter(|names| kind == OriginKind::Imported && !names.is_empty()),
             ..Origin::new(kind)
         };
-        (origin, Made::seen(record))
+        (origin, seen(record))
     }
 
     /// Of a result whose record is not among the cache's.

@@ -84,7 +84,13 @@ pub(super) async fn gather(
     let keys = keys(graph, &inputs);
     let memory = LedgerMemory::new(shared);
     let before = memory.last_service(&build.service);
-    let predictions = predict(graph, &keys, &memory, &Records::new(&records));
+    let predictions = predict(
+        graph,
+        &keys,
+        &memory,
+        &Records::new(&records),
+        !build.cache_from.is_empty(),
+    );
     let mask = build.mask();
     let lines: Vec<&str> = text.lines().collect();
     let describe = Describe {
