@@ -149,7 +149,12 @@ pub fn causes(current: &Current<'_>, previous: Option<&Previous>) -> Vec<Option<
                 Part::Content(_) => None,
             })
         };
-        let above = inputs().find_map(|input| first[input]);
+        // What runs above it is the reason; else what is another result now, though reused.
+        let runs = |input: &usize| current.predictions[*input].outcome != Outcome::Cached;
+        let above = inputs()
+            .filter(runs)
+            .find_map(|input| first[input].or(Some(input)));
+        let above = above.or_else(|| inputs().find_map(|input| first[input]));
         let prediction = &current.predictions[number];
         let own = match (&prediction.reason, previous) {
             _ if matches!(vertices[number].op, Op::Source { .. }) => None,
@@ -254,7 +259,9 @@ fn base_change(current: &Current<'_>, source: usize, old: Option<&Facts>) -> Opt
     if old.form == new.form {
         return None;
     }
-    if old.text != new.text {
+    // Stages on one base share its vertex, whatever they are called.
+    let image = |text: &str| text.split_whitespace().nth(1).map(str::to_owned);
+    if image(&old.text) != image(&new.text) {
         return Some(instruction_changed(Some(&old.text), &new.text));
     }
     let change = Change::Base {

@@ -20,6 +20,9 @@ pub struct Made {
     /// was last seen to be usable. Only where a prune makes results unusable whose records stay (containerd's store).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness: Option<String>,
+    /// The records of other steps that were made in the same time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<String>,
     /// The record's identifier when it was last seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
@@ -68,6 +71,10 @@ pub enum Held {
 pub struct Records<'a> {
     by_id: HashMap<&'a str, &'a UsageRecord>,
     by_time: Vec<(i64, &'a UsageRecord)>,
+    /// Records that are there may be unusable nevertheless.
+    in_doubt: bool,
+    /// Records that others made before this moment are no result of the build's, in nanoseconds since 1970.
+    foreign_since: i64,
 }
 
 impl<'a> Records<'a> {
@@ -83,7 +90,32 @@ impl<'a> Records<'a> {
                 .map(|record| (record.id.as_str(), record))
                 .collect(),
             by_time,
+            ..Self::default()
         }
+    }
+
+    /// Says that a prune took some of the build's results along, after which others that are still there may not be
+    /// usable: so in containerd's store of Docker 28.5.
+    pub fn in_doubt(self, in_doubt: bool) -> Self {
+        Self { in_doubt, ..self }
+    }
+
+    /// Says since when somebody else can have made results for this build, in nanoseconds since 1970: since our own last
+    /// one, and since its base images are there.
+    pub fn foreign_since(self, foreign_since: i64) -> Self {
+        Self {
+            foreign_since,
+            ..self
+        }
+    }
+
+    /// Whether no record of a result is left.
+    pub fn has_lost(&self, made: &Made) -> bool {
+        let by_id = made
+            .record
+            .as_deref()
+            .is_some_and(|id| self.by_id.contains_key(id));
+        !by_id && self.made(made).next().is_none()
     }
 
     /// The record with an identifier.
@@ -119,7 +151,11 @@ impl<'a> Records<'a> {
         };
         let is_foreign = |record: &&&UsageRecord| {
             let created = record.created.map(nanoseconds).unwrap_or_default();
-            describes(record, vertex) && lies_there(record) && !memory.is_ours(created, is_exec(record))
+            let is_new = created >= self.foreign_since;
+            is_new
+                && describes(record, vertex)
+                && lies_there(record)
+                && !memory.is_ours(created, is_exec(record))
         };
         let records = self.by_time.iter().map(|(_, record)| record);
         records.rev().find(is_foreign).copied()
@@ -135,7 +171,8 @@ impl<'a> Records<'a> {
             return None;
         }
         let by_id = made.record.as_deref().and_then(|id| self.by_id(id));
-        by_id.or_else(|| self.made(made).find(|record| describes(record, vertex)))
+        let is_own = |record: &&UsageRecord| describes(record, vertex) && !made.others.contains(&record.id);
+        by_id.or_else(|| self.made(made).find(is_own))
     }
 
     /// Whether one of the results with this key can be reused.
@@ -147,9 +184,13 @@ impl<'a> Records<'a> {
                 .is_some_and(|made| self.of(made, vertex).is_some())
         };
         if let Some(held) = past.iter().find(holds) {
-            return Held::Yes(held.clone());
+            return match self.in_doubt {
+                true => Held::Unclear(held.clone()),
+                false => Held::Yes(held.clone()),
+            };
         }
-        match past.iter().find(|past| past.made.is_none()).or(past.first()) {
+        let gone = past.iter().find(|past| past.made.is_none()).or(past.first());
+        match gone {
             Some(past) if past.made.is_none() => Held::Unclear(past.clone()),
             Some(past) => Held::Gone(past.clone()),
             None => Held::Never,
@@ -206,6 +247,7 @@ impl Made {
             exec,
             record: None,
             witness: None,
+            others: Vec::new(),
         }
     }
 
@@ -218,6 +260,7 @@ impl Made {
             exec: is_exec(record),
             record: Some(record.id.clone()),
             witness: None,
+            others: Vec::new(),
         })
     }
 }

@@ -176,6 +176,11 @@ impl Search<'_> {
             .or(candidates.first())?;
         Some(Made {
             record: Some(own.id.clone()),
+            others: candidates
+                .iter()
+                .filter(|other| other.id != own.id)
+                .map(|other| other.id.clone())
+                .collect(),
             witness: self.witness.clone(),
             ..made
         })

@@ -11,6 +11,7 @@ mod origin;
 pub(super) use after::conclude;
 pub use origin::{Origin, OriginKind};
 
+use super::request::Target;
 use super::service::{ServiceError, Shared};
 use super::spec::ServiceBuild;
 use memory::{LedgerMemory, previous};
@@ -23,11 +24,12 @@ use unstale_buildkit::llb::{Graph, LocalSource, Op, Vertex};
 use unstale_buildkit::session::Folder;
 use unstale_context::digest::Rules;
 use unstale_context::{Selector, Snapshot};
+use unstale_docker::ImageStore;
 use unstale_dockerfile::Dockerfile;
 use unstale_ledger::{ArgRecord, ArgValue, FileKind, LastService};
 use unstale_plan::{
-    Cause, Change, Current, Describe, EnvValue, FactPart, Facts, FileState, Inputs, Key, Note, Prediction,
-    Records, causes, facts, files, keys, note, predict,
+    Cause, Change, Current, Describe, EnvValue, FactPart, Facts, FileState, Inputs, Key, Made, Note,
+    Prediction, Records, causes, facts, files, keys, note, predict,
 };
 
 /// What is known of a service's steps before they are run. The lists are in the graph's order.
@@ -50,8 +52,18 @@ pub struct Evidence {
     asked: SystemTime,
 }
 
-/// The base images that the engine has, by the vertex of their source: their layers, and their identity.
-type Bases = HashMap<usize, (String, String)>;
+/// The base images that the engine has, by the vertex of their source.
+type Bases = HashMap<usize, Base>;
+
+/// A base image that the engine has.
+struct Base {
+    /// The digests of its layers.
+    layers: String,
+    /// Its identity at the engine.
+    id: String,
+    /// When it was built, in nanoseconds since 1970; 0 if it does not say.
+    created: i64,
+}
 
 /// Gathers and decides. `folders` are those that the session offers.
 pub(super) async fn gather(
@@ -78,25 +90,20 @@ pub(super) async fn gather(
         folders: digests.collect(),
         bases: bases
             .iter()
-            .map(|(vertex, (layers, _))| (*vertex, layers.clone()))
+            .map(|(vertex, base)| (*vertex, base.layers.clone()))
             .collect(),
     };
     let keys = keys(graph, &inputs);
     let memory = LedgerMemory::new(shared);
     let before = memory.last_service(&build.service);
-    let predictions = predict(
-        graph,
-        &keys,
-        &memory,
-        &Records::new(&records),
-        !build.cache_from.is_empty(),
-    );
+    let found = known_records(shared, &records, before.as_ref(), &bases);
+    let predictions = predict(graph, &keys, &memory, &found, !build.cache_from.is_empty());
     let mask = build.mask();
     let lines: Vec<&str> = text.lines().collect();
     let describe = Describe {
         text: &|vertex| mask.text(&written(vertex, &lines)).into_owned(),
         env: &|name, value| memory.env(name, &mask.text(value)),
-        base: &|vertex| bases.get(&vertex).map(|(_, id)| id.clone()),
+        base: &|vertex| bases.get(&vertex).map(|base| base.id.clone()),
     };
     let facts = facts(graph, &keys, &describe);
     let previous = before.as_ref().and_then(previous);
@@ -203,7 +210,7 @@ async fn snapshots(
 /// known by its name and digest alone.
 async fn bases(shared: &Shared, graph: &Graph) -> Bases {
     let mut bases = HashMap::new();
-    if !matches!(shared.builder.target, super::request::Target::Engine(_)) {
+    if !matches!(shared.builder.target, Target::Engine(_)) {
         return bases;
     }
     for (number, vertex) in graph.vertices.iter().enumerate() {
@@ -216,10 +223,42 @@ async fn bases(shared: &Shared, graph: &Graph) -> Bases {
         if let Ok(Some(image)) = shared.builder.engine.inspect_image(reference).await
             && !image.root_fs.layers.is_empty()
         {
-            bases.insert(number, (image.root_fs.layers.join(" "), image.id));
+            let created = image
+                .created
+                .as_deref()
+                .and_then(|text| humantime::parse_rfc3339(text).ok());
+            let since = created.and_then(|created| created.duration_since(SystemTime::UNIX_EPOCH).ok());
+            let base = Base {
+                layers: image.root_fs.layers.join(" "),
+                id: image.id,
+                created: since
+                    .and_then(|since| i64::try_from(since.as_nanos()).ok())
+                    .unwrap_or(0),
+            };
+            bases.insert(number, base);
         }
     }
     bases
+}
+
+/// The records with what is known of the build they are asked for.
+fn known_records<'r>(
+    shared: &Shared,
+    records: &'r [UsageRecord],
+    before: Option<&LastService>,
+    bases: &Bases,
+) -> Records<'r> {
+    let found = Records::new(records);
+    let steps = before.iter().flat_map(|last| &last.service.steps);
+    let mut made =
+        steps.filter_map(|step| serde_json::from_str::<Made>(step.explained.made.as_deref()?).ok());
+    let is_containerd = shared.builder.target == Target::Engine(ImageStore::Containerd);
+    let in_doubt = is_containerd && made.any(|made| found.has_lost(&made));
+    let ours = before.map(|last| last.build.started_ms.saturating_mul(1_000_000));
+    let based = bases.values().map(|base| base.created).min();
+    found
+        .in_doubt(in_doubt)
+        .foreign_since(ours.max(based).unwrap_or(0))
 }
 
 /// The names of build arguments, and where their values come from.
