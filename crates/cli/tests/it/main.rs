@@ -12,4 +12,5 @@ mod false_hits;
 mod layer_one;
 mod ledger;
 mod options;
+mod plan;
 mod rerun;

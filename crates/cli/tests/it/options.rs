@@ -62,6 +62,11 @@ impl Built {
             .collect()
     }
 
+    /// The ledger's name for the build.
+    pub fn build_id(&self) -> &str {
+        self.document["build_id"].as_str().unwrap()
+    }
+
     /// What the document says of one service.
     #[track_caller]
     pub fn service(&self, name: &str) -> &Value {

@@ -1,0 +1,222 @@
+//! `unstale plan` says what a build then does, and leaves nothing behind; `unstale why` tells it afterwards.
+
+use crate::options::{build, on_every_engine, output};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use testkit::{Engine, Project};
+
+/// The plan as JSON.
+#[track_caller]
+fn plan(project: &Project, engine: &Engine, arguments: &[&str]) -> Value {
+    let mut command = project.unstale(engine);
+    command.args(["plan", "--format", "json"]).args(arguments);
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {stderr}", engine.name);
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Name, outcome and kind of cause of each instruction of the only service.
+fn steps(document: &Value) -> Vec<(String, String, Option<String>)> {
+    let steps = document["services"][0]["steps"].as_array().unwrap();
+    let mut steps: Vec<_> = steps
+        .iter()
+        .filter(|step| step["kind"] == "instruction")
+        .map(|step| {
+            let text = |value: &Value| value.as_str().map(str::to_owned);
+            let name = text(&step["instruction"]).unwrap();
+            (
+                name,
+                text(&step["outcome"]).unwrap(),
+                text(&step["cause"]["kind"]),
+            )
+        })
+        .collect();
+    // Builders before 0.9 list stages in any order.
+    steps.sort();
+    steps
+}
+
+fn expected(steps: &[(&str, &str, Option<&str>)]) -> Vec<(String, String, Option<String>)> {
+    let own = |(name, outcome, cause): &(&str, &str, Option<&str>)| {
+        (
+            (*name).to_owned(),
+            (*outcome).to_owned(),
+            cause.map(str::to_owned),
+        )
+    };
+    steps.iter().map(own).collect()
+}
+
+fn write(project: &Project) {
+    let name = project.name();
+    let dockerfile = format!(
+        "FROM busybox\nRUN echo {name} > /name\nCOPY src /src\nARG LEVEL=1\nRUN echo $LEVEL > /level\n"
+    );
+    project.write("Dockerfile", dockerfile);
+    project.write("src/code", "one");
+    project.write("src/other", "same");
+    project.write("compose.yaml", "services: {app: {build: .}}\n");
+}
+
+#[test]
+fn a_plan_says_what_the_build_then_does() {
+    on_every_engine(|engine, project| {
+        write(project);
+        let first = format!("RUN echo {} > /name", project.name());
+        let (first, copy) = (first.as_str(), "COPY src /src");
+        let level = |value: u32| format!("RUN echo {value} > /level");
+
+        let planned = plan(project, engine, &[]);
+        let all = Some("first-build");
+        let last = level(1);
+        let mut whole = [(copy, "run", all), (&last, "run", all), (first, "run", all)];
+        whole.sort();
+        assert_eq!(steps(&planned), expected(&whole), "{}", engine.name);
+        build(project, engine, &[]).ok();
+
+        let planned = plan(project, engine, &[]);
+        assert_eq!(planned["up_to_date"], true, "{}: {planned}", engine.name);
+        assert_eq!(
+            planned["summary"],
+            serde_json::json!({"run": 0, "cached": 3, "maybe": 0})
+        );
+
+        project.write("src/code", "two");
+        let planned = plan(project, engine, &[]);
+        let built = build(project, engine, &[]).ok();
+        let wanted = [
+            (copy, "run", Some("files-changed")),
+            (&last, "run", Some("parent-ran")),
+            (first, "cached", None),
+        ];
+        assert_eq!(steps(&planned), expected(&wanted), "{}", engine.name);
+        let copied = built.service("app")["steps"].as_array().unwrap().clone();
+        let copied = copied.iter().find(|step| step["instruction"] == copy).unwrap();
+        let change = serde_json::json!([{"path": "code", "change": "content"}]);
+        let change_in_src = serde_json::json!([{"path": "src/code", "change": "content"}]);
+        let changes = &copied["cause"]["changes"];
+        assert!(
+            *changes == change || *changes == change_in_src,
+            "{}: {copied}",
+            engine.name
+        );
+
+        let planned = plan(project, engine, &["--build-arg", "LEVEL=2"]);
+        let last = level(2);
+        let wanted = [
+            (copy, "cached", None),
+            (&last, "run", Some("arg-changed")),
+            (first, "cached", None),
+        ];
+        assert_eq!(steps(&planned), expected(&wanted), "{}", engine.name);
+        let run = planned["services"][0]["steps"]
+            .as_array()
+            .unwrap()
+            .last()
+            .unwrap();
+        assert_eq!(run["cause"]["changes"][0]["source"], "--build-arg", "{run}");
+    });
+}
+
+#[test]
+fn an_earlier_state_is_cached_again_and_its_origin_is_named() {
+    on_every_engine(|engine, project| {
+        write(project);
+        let first = build(project, engine, &[]).ok();
+        project.write("src/code", "two");
+        build(project, engine, &[]).ok();
+        project.write("src/code", "one");
+        let planned = plan(project, engine, &[]);
+        assert_eq!(planned["up_to_date"], true, "{}", engine.name);
+        let built = build(project, engine, &[]).ok();
+        for document in [&planned["services"][0], built.service("app")] {
+            let steps = document["steps"].as_array().unwrap();
+            let copy = steps
+                .iter()
+                .find(|step| step["instruction"] == "COPY src /src")
+                .unwrap();
+            assert_eq!(copy["origin"]["kind"], "local", "{}: {copy}", engine.name);
+            assert_eq!(
+                copy["origin"]["build"],
+                first.build_id(),
+                "{}: {copy}",
+                engine.name
+            );
+        }
+    });
+}
+
+/// The exit code tells scripts whether a build would run something.
+#[test]
+fn the_detailed_exit_code_tells_whether_something_would_run() {
+    on_every_engine(|engine, project| {
+        write(project);
+        let code = || {
+            let mut command = project.unstale(engine);
+            let status = command
+                .args(["plan", "--detailed-exitcode"])
+                .output()
+                .unwrap()
+                .status;
+            status.code()
+        };
+        assert_eq!(code(), Some(10), "{}", engine.name);
+        build(project, engine, &[]).ok();
+        assert_eq!(code(), Some(0), "{}", engine.name);
+    });
+}
+
+#[test]
+fn a_plan_leaves_nothing_but_the_engines_copy_of_the_dockerfile() {
+    on_every_engine(|engine, project| {
+        write(project);
+        build(project, engine, &[]).ok();
+        project.write("src/code", "two");
+        let records = || -> BTreeSet<(String, String)> {
+            let usage = engine.api("GET", "/system/df").unwrap();
+            let records = usage["BuildCache"].as_array().cloned().unwrap_or_default();
+            let ours = records.iter().map(|record| {
+                let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
+                (text("ID"), text("Description"))
+            });
+            ours.collect()
+        };
+        let before = records();
+        plan(project, engine, &[]);
+        // Tests beside this one build: what is looked for is a result of this project's own steps.
+        let is_own = |(_, description): &&(String, String)| description.contains(&project.name());
+        let after = records();
+        let new: Vec<_> = after.difference(&before).filter(is_own).collect();
+        assert!(new.is_empty(), "{}: {new:?}", engine.name);
+    });
+}
+
+#[test]
+fn a_failed_build_is_told_with_its_output_and_what_was_not_reached() {
+    on_every_engine(|engine, project| {
+        let name = project.name();
+        let dockerfile =
+            format!("FROM busybox\nRUN echo {name}\nRUN echo the reason; exit 3\nRUN echo never\n");
+        project.write("Dockerfile", dockerfile);
+        project.write("compose.yaml", "services: {app: {build: .}}\n");
+        let built = build(project, engine, &[]);
+        assert_eq!(built.code, Some(20), "{}", engine.name);
+        let mut command = project.unstale(engine);
+        command.args(["why", "app"]).current_dir(project.path());
+        let told = output(&mut command);
+        let line = |words: &str| {
+            told.lines()
+                .find(|line| line.contains(words))
+                .unwrap_or_default()
+                .to_owned()
+        };
+        assert!(line("exit 3").contains("failed"), "{}: {told}", engine.name);
+        assert!(
+            line("echo never").contains("not-reached"),
+            "{}: {told}",
+            engine.name
+        );
+        assert!(told.contains("\n    the reason\n"), "{}: {told}", engine.name);
+    });
+}
