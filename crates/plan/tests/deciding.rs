@@ -306,7 +306,7 @@ fn causes_of(old: &Graph, new: &Graph, layers: [&str; 2], arg: Option<&str>) -> 
     let (ledger, records) = built(old, layers[0]);
     let described = |graph: &Graph, keys: &[Key], layers: &str| {
         let describe = Describe {
-            text: &|vertex| vertex.name.split_once("] ").unwrap().1.to_owned(),
+            text: &|vertex| vertex.name.rsplit("] ").next().unwrap_or_default().to_owned(),
             env: &|_, value| EnvValue::Plain(value.to_owned()),
             base: &|vertex| (vertex == 0).then(|| layers.to_owned()),
         };

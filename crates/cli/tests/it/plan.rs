@@ -185,7 +185,7 @@ fn a_plan_leaves_nothing_but_the_engines_copy_of_the_dockerfile() {
         let before = records();
         plan(project, engine, &[]);
         // Tests beside this one build: what is looked for is a result of this project's own steps.
-        let is_own = |(_, description): &&(String, String)| description.contains(&project.name());
+        let is_own = |(_, description): &&(String, String)| description.contains(project.name());
         let after = records();
         let new: Vec<_> = after.difference(&before).filter(is_own).collect();
         assert!(new.is_empty(), "{}: {new:?}", engine.name);

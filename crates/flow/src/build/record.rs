@@ -18,6 +18,7 @@ use unstale_ledger::{
     LedgerError, Location, NewBuild, ProcessIdentity, ServiceRecord, StateEnvironment, StepOutcome,
     StepRecord, default_path,
 };
+use unstale_plan::Cause;
 
 /// Writes one build into the ledger.
 #[derive(Clone)]
@@ -260,6 +261,18 @@ fn step_record(step: &Step) -> StepRecord {
     }
 }
 
+/// How many changes of a cause the ledger keeps; the summary counts them all.
+const CHANGES: usize = 1000;
+
+fn short(cause: &Cause) -> Cause {
+    Cause {
+        kind: cause.kind,
+        summary: cause.summary.clone(),
+        changes: cause.changes.iter().take(CHANGES).cloned().collect(),
+        step: cause.step.clone(),
+    }
+}
+
 fn explained(step: &Step) -> Explained {
     fn json(value: &impl serde::Serialize) -> Option<String> {
         serde_json::to_string(value).ok()
@@ -271,7 +284,7 @@ fn explained(step: &Step) -> Explained {
         made: result.and_then(|result| json(result.made.as_ref()?)),
         made_time: result.and_then(|result| result.made.as_ref().map(|made| (made.from, made.to))),
         facts: result.and_then(|result| json(&result.facts)),
-        cause: step.cause.as_ref().and_then(json),
+        cause: step.cause.as_ref().and_then(|cause| json(&short(cause))),
         origin: step.origin.as_ref().and_then(json),
         note: step.note.map(|note| note.text().to_owned()),
         output: Some(String::from_utf8_lossy(&step.tail).into_owned()).filter(|text| !text.is_empty()),
@@ -283,13 +296,13 @@ fn manifest(transfer: &Transfer) -> ContextManifest {
     ContextManifest {
         context: transfer.folder.clone(),
         root: transfer.snapshot.root().to_string_lossy().into_owned(),
-        files: files(&transfer.snapshot),
+        files: files(&transfer.snapshot).collect(),
     }
 }
 
 /// The files of a snapshot.
-pub(super) fn files(snapshot: &Snapshot) -> Vec<FileRecord> {
-    let files = snapshot.entries().iter().map(|entry| {
+pub(super) fn files(snapshot: &Snapshot) -> impl Iterator<Item = FileRecord> {
+    snapshot.entries().iter().map(|entry| {
         let (kind, size, content) = match &entry.kind {
             Kind::File { size, sha256, .. } => (FileKind::File, *size, Some(hex::encode(sha256))),
             Kind::Directory => (FileKind::Directory, 0, None),
@@ -305,6 +318,5 @@ pub(super) fn files(snapshot: &Snapshot) -> Vec<FileRecord> {
             size,
             content,
         }
-    });
-    files.collect()
+    })
 }

@@ -69,9 +69,13 @@ pub(super) fn start(home: &Home, name: &str, native: &Dist, testing: &Result<Dis
         let path = programs.dist.search_path(&[native]);
         let libraries = native.libraries();
         let environment: [(&str, &OsStr); 2] = [("PATH", &path), ("LD_LIBRARY_PATH", &libraries)];
-        daemon.start(&programs.dockerd, &arguments, &environment, || {
-            http::ping(&socket)
-        })?;
+        let begin = || {
+            daemon.start(&programs.dockerd, &arguments, &environment, || {
+                http::ping(&socket)
+            })
+        };
+        // On a busy disk containerd may take longer to open its database than dockerd waits for it; not so twice.
+        begin().or_else(|_| begin())?;
         // Those of a daemon that was killed.
         clear(&socket)?;
     }

@@ -52,13 +52,13 @@ fn plain_progress_has_dockers_shape_and_stays_on_standard_error() {
         };
         assert_eq!(
             block("[web 2/3] RUN echo [mark]"),
-            ["#N [time] [mark]", "#N DONE [time]"],
+            ["#N [time] [mark]", "#N DONE [time]  (first build of this service here)"],
             "{}",
             engine.name
         );
         assert_eq!(
             block("[web 3/3] RUN echo 2 [mark]"),
-            ["#N [time] 2 [mark]", "#N DONE [time]"],
+            ["#N [time] 2 [mark]", "#N DONE [time]  (first build of this service here)"],
             "{}",
             engine.name
         );
@@ -262,6 +262,8 @@ fn the_help_says_what_there_is() {
 
     Commands:
       build  Build the services of a Compose project, or a folder with a Dockerfile
+      plan   Say what a build would run and why, without running anything
+      why    Say why the steps of a build ran, and where reused results came from
       log    Show what was built before
 
     Options:

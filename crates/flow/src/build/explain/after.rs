@@ -21,7 +21,7 @@ use unstale_plan::{Cause, Made, Memory, Outcome as Predicted, Past, Reason, Reco
 pub(in super::super) async fn conclude(
     shared: &Shared,
     build: &ServiceBuild,
-    evidence: Evidence,
+    mut evidence: Evidence,
     graph: &Graph,
     steps: &mut [Step],
 ) {
@@ -54,6 +54,7 @@ pub(in super::super) async fn conclude(
         witness: witness(shared, &records),
     };
     let memory = LedgerMemory::new(shared);
+    let mut causes = std::mem::take(&mut evidence.causes);
     let mut made: Vec<Option<Made>> = Vec::with_capacity(graph.vertices.len());
     for (number, vertex) in graph.vertices.iter().enumerate() {
         let Some(step) = steps.get_mut(number) else { break };
@@ -64,11 +65,11 @@ pub(in super::super) async fn conclude(
         let key = &evidence.keys[number];
         let own = match step.outcome {
             Outcome::Ran if step.error.is_none() => {
-                step.cause = Some(cause(&evidence, number));
+                step.cause = Some(cause(&mut causes, &evidence.predictions[number].reason, number));
                 search.ran(vertex, step)
             }
             Outcome::Ran => {
-                step.cause = Some(cause(&evidence, number));
+                step.cause = Some(cause(&mut causes, &evidence.predictions[number].reason, number));
                 None
             }
             Outcome::Cached if is_source(vertex) => {
@@ -118,10 +119,9 @@ fn past(reason: &Reason) -> Option<&Past> {
 }
 
 /// Why a step ran that did run.
-fn cause(evidence: &Evidence, number: usize) -> Cause {
-    let expected = &evidence.predictions[number].reason;
-    match &evidence.causes[number] {
-        Some(cause) => cause.clone(),
+fn cause(causes: &mut [Option<Cause>], expected: &Reason, number: usize) -> Cause {
+    match causes[number].take() {
+        Some(cause) => cause,
         None => Cause::unknown(match expected {
             Reason::Held(past) => format!(
                 "the cache holds the result of build {}, and the engine did not use it",

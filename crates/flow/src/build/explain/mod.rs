@@ -94,6 +94,7 @@ pub(super) async fn gather(
             .collect(),
     };
     let keys = keys(graph, &inputs);
+    drop(inputs);
     let memory = LedgerMemory::new(shared);
     let before = memory.last_service(&build.service);
     let found = known_records(shared, &records, before.as_ref(), &bases);
@@ -381,8 +382,7 @@ fn changed_files(
 }
 
 fn states(snapshot: &Snapshot) -> Vec<FileState> {
-    let manifest = super::record::files(snapshot);
-    manifest.into_iter().map(state).collect()
+    super::record::files(snapshot).map(state).collect()
 }
 
 /// A file of the ledger as it is compared.
