@@ -8,7 +8,7 @@ use unstale_buildkit::llb::{Graph, Op};
 use unstale_context::digest::Selection;
 
 use crate::align::{Mark, align};
-use crate::change::Change;
+use crate::change::{Change, FileChange};
 use crate::facts::{EnvValue, FactPart, Facts};
 use crate::held::Past;
 use crate::key::{Key, Part, selections};
@@ -21,9 +21,12 @@ pub struct Cause {
     pub kind: CauseKind,
     /// One line for people, without a period.
     pub summary: String,
-    /// What is different.
+    /// What is different: at most [`CHANGES`] of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
+    /// How many more differences there are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_changes: usize,
     /// For [`CauseKind::ParentRan`]: the first step in the chain that is different, by its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
@@ -92,7 +95,7 @@ pub struct Current<'a> {
     /// The minor version of BuildKit.
     pub buildkit_minor: u32,
     /// The differences of each folder from the previous build's, by the vertex of its source.
-    pub files: HashMap<usize, Vec<Change>>,
+    pub files: HashMap<usize, Vec<(String, FileChange)>>,
     /// The build arguments that are different ([`Change::Arg`]).
     pub args: Vec<Change>,
     /// The names of the build arguments, and where each value comes from.
@@ -115,6 +118,13 @@ pub struct PreviousStep {
     pub name: String,
     /// What it is compared by.
     pub facts: Facts,
+}
+
+/// How many differences a cause holds at most: what a person may want to read, in bounded memory.
+pub const CHANGES: usize = 1000;
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// How many names a summary lists.
@@ -196,6 +206,7 @@ impl Cause {
             kind,
             summary: summary.into(),
             changes,
+            more_changes: 0,
             step: None,
         }
     }
@@ -394,7 +405,8 @@ fn arg_changed(changes: Vec<Change>) -> Cause {
         }),
         _ => None,
     });
-    let summary = list(names.collect());
+    let names: Vec<String> = names.collect();
+    let summary = list(&names, names.len());
     Cause::new(CauseKind::ArgChanged, summary, changes)
 }
 
@@ -411,7 +423,7 @@ fn short(value: &str) -> String {
 }
 
 fn files_changed(current: &Current<'_>, number: usize, old: &Facts, build: &str) -> Option<Cause> {
-    let mut changes = Vec::new();
+    let mut changes: Vec<&(String, FileChange)> = Vec::new();
     let mut is_changed = false;
     let vertex = &current.graph.vertices[number];
     for (index, part) in current.keys[number].parts.iter().enumerate() {
@@ -423,40 +435,43 @@ fn files_changed(current: &Current<'_>, number: usize, old: &Facts, build: &str)
         let source = vertex.inputs[index].vertex;
         let all = current.files.get(&source).map_or(&[][..], Vec::as_slice);
         let selections = selections(vertex, index, current.buildkit_minor).unwrap_or_default();
-        let is_selected = |change: &&Change| match change {
-            Change::File { path, .. } => {
-                selections.is_empty() || selections.iter().any(|s: &Selection| s.may_select(path))
-            }
-            _ => false,
+        let before = changes.len();
+        let is_selected = |(path, _): &&(String, FileChange)| {
+            let mut selections = selections.iter();
+            selections.len() == 0 || selections.any(|selection: &Selection| selection.may_select(path))
         };
-        let selected: Vec<Change> = all.iter().filter(is_selected).cloned().collect();
-        // A link may lead out of what was named.
-        changes.extend(if selected.is_empty() {
-            all.to_vec()
-        } else {
-            selected
-        });
+        changes.extend(all.iter().filter(is_selected));
+        if changes.len() == before {
+            // A link may lead out of what was named.
+            changes.extend(all);
+        }
     }
     if !is_changed {
         return None;
     }
-    let names: Vec<String> = changes
-        .iter()
-        .filter_map(|change| match change {
-            Change::File { path, change } => Some(format!("{path} ({})", change.as_str())),
-            _ => None,
-        })
+    let named = changes.iter().take(LISTED);
+    let names: Vec<String> = named
+        .map(|(path, change)| format!("{path} ({})", change.as_str()))
         .collect();
     let summary = if names.is_empty() {
         format!("other files than in build {build}")
     } else {
-        list(names)
+        list(&names, changes.len())
     };
-    Some(Cause::new(CauseKind::FilesChanged, summary, changes))
+    let kept = changes.iter().take(CHANGES);
+    let kept = kept.map(|(path, change)| Change::File {
+        path: path.clone(),
+        change: *change,
+    });
+    Some(Cause {
+        more_changes: changes.len().saturating_sub(CHANGES),
+        ..Cause::new(CauseKind::FilesChanged, summary, kept.collect())
+    })
 }
 
-fn list(names: Vec<String>) -> String {
-    let rest = names.len().saturating_sub(LISTED);
+/// The first names of `count`.
+fn list(names: &[String], count: usize) -> String {
+    let rest = count.saturating_sub(LISTED);
     let mut text = names
         .iter()
         .take(LISTED)

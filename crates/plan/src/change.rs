@@ -111,30 +111,36 @@ pub struct FileState {
     pub content: Option<String>,
 }
 
-/// The differences between two states of a folder, in the order of the paths.
-pub fn files(mut old: Vec<FileState>, mut new: Vec<FileState>) -> Vec<Change> {
-    old.sort_unstable_by(|left, right| left.path.cmp(&right.path));
-    new.sort_unstable_by(|left, right| left.path.cmp(&right.path));
-    let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
+/// The differences between two states of a folder. Both come in the order of a walk: folders before what is in them,
+/// siblings by the bytes of their names.
+pub fn files(
+    old: impl Iterator<Item = FileState>,
+    new: impl Iterator<Item = FileState>,
+) -> Vec<(String, FileChange)> {
+    let (mut old, mut new) = (old.peekable(), new.peekable());
     let mut changes = Vec::new();
     loop {
         let order = match (old.peek(), new.peek()) {
             (None, None) => break,
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(old), Some(new)) => old.path.cmp(&new.path),
+            (Some(old), Some(new)) => walk_order(&old.path, &new.path),
         };
-        let change = match order {
+        changes.extend(match order {
             Ordering::Less => old.next().map(|file| (file.path, FileChange::Removed)),
             Ordering::Greater => new.next().map(|file| (file.path, FileChange::Added)),
             Ordering::Equal => old.next().zip(new.next()).and_then(|(old, new)| {
                 let change = difference(&old, &new)?;
                 Some((new.path, change))
             }),
-        };
-        changes.extend(change.map(|(path, change)| Change::File { path, change }));
+        });
     }
     changes
+}
+
+fn walk_order(left: &str, right: &str) -> Ordering {
+    let key = |byte: u8| if byte == b'/' { 0 } else { byte };
+    left.bytes().map(key).cmp(right.bytes().map(key))
 }
 
 fn difference(old: &FileState, new: &FileState) -> Option<FileChange> {

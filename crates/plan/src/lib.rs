@@ -16,7 +16,7 @@ mod key;
 mod note;
 mod predict;
 
-pub use cause::{Cause, CauseKind, Current, Previous, PreviousStep, causes};
+pub use cause::{CHANGES, Cause, CauseKind, Current, Previous, PreviousStep, causes};
 pub use change::{Change, FileChange, FileState, files};
 pub use facts::{Describe, EnvValue, FactPart, Facts, facts};
 pub use held::{Held, Made, Memory, Past, Records, describes};

@@ -490,10 +490,7 @@ fn folders_are_compared_file_by_file() {
         link("y"),
         file("z", "1", 0o644),
     ];
-    let change = |path: &str, change| Change::File {
-        path: path.to_owned(),
-        change,
-    };
+    let change = |path: &str, change| (path.to_owned(), change);
     let expected = [
         change("a", FileChange::Content),
         change("b", FileChange::Mode),
@@ -501,5 +498,5 @@ fn folders_are_compared_file_by_file() {
         change("d", FileChange::Added),
         change("link", FileChange::LinkTarget),
     ];
-    assert_eq!(files(old, new), expected);
+    assert_eq!(files(old.into_iter(), new.into_iter()), expected);
 }

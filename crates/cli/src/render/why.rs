@@ -161,7 +161,8 @@ pub fn step(service: &StoredService, told: &Told<'_>) -> String {
     );
     let changes = told.cause.iter().flat_map(|cause| &cause.changes);
     let shown: Vec<String> = changes.clone().take(LISTED).map(change).collect();
-    let more = changes.count().saturating_sub(shown.len());
+    let rest = told.cause.as_ref().map_or(0, |cause| cause.more_changes);
+    let more = changes.count().saturating_sub(shown.len()) + rest;
     let more = if more > 0 {
         format!("\nand {more} more")
     } else {

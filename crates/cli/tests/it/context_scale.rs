@@ -108,7 +108,10 @@ fn each_file_costs_little_memory_and_is_never_opened_again() {
         "files were opened though none changed"
     );
     let peak = first.peak_memory.max(second.peak_memory);
-    println!("peak memory: {least} bytes, and {peak} with {FILES} files");
+    println!(
+        "peak memory: {least} bytes, {} with {FILES} new files, {} with the same again",
+        first.peak_memory, second.peak_memory
+    );
     // Beside the files: SQLite's cache of the index.
     let most = least + FILES * MOST_PER_FILE + (16 << 20);
     assert!(peak < most, "{least} and {peak} bytes, at most {most}");

@@ -60,6 +60,9 @@ impl Kept {
     }
 }
 
+/// A folder that its owner may write to, and everybody may read.
+const USUAL: u32 = 0o040_755;
+
 fn new_token() -> String {
     hex::encode(rand::random::<[u8; 8]>())
 }
@@ -75,14 +78,15 @@ pub(super) fn headers<'s>(snapshots: impl Iterator<Item = (&'s str, &'s Arc<Snap
                     .iter()
                     .filter(|entry| entry.kind == Kind::Directory)
             };
-            let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+            // Without a folder, and where several are as common, the permissions that most systems give.
+            let mut counts = BTreeMap::from([(USUAL, 1)]);
             for folder in folders().filter(|folder| folder.xattrs.is_empty()) {
-                *counts.entry(folder.mode).or_default() += 1;
+                *counts.entry(folder.mode).or_default() += 2;
             }
             let usual = counts
                 .into_iter()
-                .max_by_key(|(_, count)| *count)
-                .map_or(0, |(mode, _)| mode);
+                .max_by_key(|&(mode, count)| (count, mode == USUAL));
+            let usual = usual.map_or(USUAL, |(mode, _)| mode);
             let unusual = folders().filter(|folder| folder.mode != usual || !folder.xattrs.is_empty());
             let unusual: Vec<_> = unusual
                 .map(|folder| (&folder.path, folder.mode, &folder.xattrs))

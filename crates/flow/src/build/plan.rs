@@ -213,6 +213,7 @@ fn built_from(service: &str) -> Cause {
         kind: CauseKind::ParentRan,
         summary: format!("is built from {service}, which changes"),
         changes: Vec::new(),
+        more_changes: 0,
         step: Some(service.to_owned()),
     }
 }

@@ -18,7 +18,6 @@ use unstale_ledger::{
     LedgerError, Location, NewBuild, ProcessIdentity, ServiceRecord, StateEnvironment, StepOutcome,
     StepRecord, default_path,
 };
-use unstale_plan::Cause;
 
 /// Writes one build into the ledger.
 #[derive(Clone)]
@@ -261,18 +260,6 @@ fn step_record(step: &Step) -> StepRecord {
     }
 }
 
-/// How many changes of a cause the ledger keeps; the summary counts them all.
-const CHANGES: usize = 1000;
-
-fn short(cause: &Cause) -> Cause {
-    Cause {
-        kind: cause.kind,
-        summary: cause.summary.clone(),
-        changes: cause.changes.iter().take(CHANGES).cloned().collect(),
-        step: cause.step.clone(),
-    }
-}
-
 fn explained(step: &Step) -> Explained {
     fn json(value: &impl serde::Serialize) -> Option<String> {
         serde_json::to_string(value).ok()
@@ -284,7 +271,7 @@ fn explained(step: &Step) -> Explained {
         made: result.and_then(|result| json(result.made.as_ref()?)),
         made_time: result.and_then(|result| result.made.as_ref().map(|made| (made.from, made.to))),
         facts: result.and_then(|result| json(&result.facts)),
-        cause: step.cause.as_ref().and_then(|cause| json(&short(cause))),
+        cause: step.cause.as_ref().and_then(json),
         origin: step.origin.as_ref().and_then(json),
         note: step.note.map(|note| note.text().to_owned()),
         output: Some(String::from_utf8_lossy(&step.tail).into_owned()).filter(|text| !text.is_empty()),

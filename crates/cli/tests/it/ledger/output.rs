@@ -52,13 +52,19 @@ fn plain_progress_has_dockers_shape_and_stays_on_standard_error() {
         };
         assert_eq!(
             block("[web 2/3] RUN echo [mark]"),
-            ["#N [time] [mark]", "#N DONE [time]  (first build of this service here)"],
+            [
+                "#N [time] [mark]",
+                "#N DONE [time]  (first build of this service here)"
+            ],
             "{}",
             engine.name
         );
         assert_eq!(
             block("[web 3/3] RUN echo 2 [mark]"),
-            ["#N [time] 2 [mark]", "#N DONE [time]  (first build of this service here)"],
+            [
+                "#N [time] 2 [mark]",
+                "#N DONE [time]  (first build of this service here)"
+            ],
             "{}",
             engine.name
         );

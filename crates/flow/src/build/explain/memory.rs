@@ -4,7 +4,7 @@ use super::super::service::Shared;
 use super::Origin;
 use std::sync::MutexGuard;
 use unstale_ledger::{ArgValue, LastService, Ledger, PastResult, StepOutcome};
-use unstale_plan::{EnvValue, FileState, Memory, Past, Previous, PreviousStep};
+use unstale_plan::{EnvValue, FileChange, FileState, Memory, Past, Previous, PreviousStep, files};
 
 /// What the ledger remembers of one builder.
 pub(super) struct LedgerMemory<'a> {
@@ -39,14 +39,19 @@ impl<'a> LedgerMemory<'a> {
         }
     }
 
-    /// The files of a stored context.
-    pub(super) fn files(&self, digest: &str) -> Option<Vec<FileState>> {
+    /// The differences of a folder from how it is stored.
+    pub(super) fn changes(
+        &self,
+        digest: &str,
+        new: impl Iterator<Item = FileState>,
+    ) -> Option<Vec<(String, FileChange)>> {
         let ledger = self.ledger()?;
-        let files = ledger.files(digest).ok()?;
-        files
-            .map(|file| file.map(super::state))
-            .collect::<Result<_, _>>()
-            .ok()
+        // A list that cannot be read to its end would look like files that were added.
+        let mut failed = false;
+        let old = ledger.files(digest).ok()?;
+        let old = old.map_while(|file| file.map_err(|_| failed = true).ok());
+        let changes = files(old.map(super::state), new);
+        (!failed).then_some(changes)
     }
 }
 

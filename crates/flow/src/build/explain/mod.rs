@@ -28,8 +28,8 @@ use unstale_docker::ImageStore;
 use unstale_dockerfile::Dockerfile;
 use unstale_ledger::{ArgRecord, ArgValue, FileKind, LastService};
 use unstale_plan::{
-    Cause, Change, Current, Describe, EnvValue, FactPart, Facts, FileState, Inputs, Key, Made, Note,
-    Prediction, Records, causes, facts, files, keys, note, predict,
+    Cause, Change, Current, Describe, EnvValue, FactPart, Facts, FileChange, FileState, Inputs, Key, Made,
+    Note, Prediction, Records, causes, facts, keys, note, predict,
 };
 
 /// What is known of a service's steps before they are run. The lists are in the graph's order.
@@ -340,7 +340,7 @@ fn changed_files(
     snapshots: &HashMap<usize, Arc<Snapshot>>,
     facts: &[Facts],
     before: Option<&LastService>,
-) -> HashMap<usize, Vec<Change>> {
+) -> HashMap<usize, Vec<(String, FileChange)>> {
     let mut changes = HashMap::new();
     let Some(before) = before else { return changes };
     let contents = |facts: &[Facts]| -> Vec<FactPart> {
@@ -373,16 +373,15 @@ fn changed_files(
         let Some(stored) = stored.max_by_key(|stored| stored.files) else {
             continue;
         };
-        let Some(old) = memory.files(&stored.digest) else {
-            continue;
-        };
-        changes.insert(vertex, files(old, states(snapshot)));
+        if let Some(found) = memory.changes(&stored.digest, states(snapshot)) {
+            changes.insert(vertex, found);
+        }
     }
     changes
 }
 
-fn states(snapshot: &Snapshot) -> Vec<FileState> {
-    super::record::files(snapshot).map(state).collect()
+fn states(snapshot: &Snapshot) -> impl Iterator<Item = FileState> {
+    super::record::files(snapshot).map(state)
 }
 
 /// A file of the ledger as it is compared.
