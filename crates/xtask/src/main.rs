@@ -8,6 +8,7 @@
     reason = "a program for the terminal"
 )]
 
+mod campaign;
 mod false_hits;
 mod report;
 mod run;
@@ -26,6 +27,8 @@ enum Task {
     Trees(trees::Arguments),
     /// No false hit: changes that keep size and time, built by us and by the peers
     FalseHits(false_hits::Arguments),
+    /// Plan against build: random projects and edits, what was planned compared with what the engine did
+    Campaign(campaign::Arguments),
     /// Large contexts: memory and time, beside buildx
     Scale(scale::Arguments),
 }
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Trees(arguments) => trees::campaign(&arguments),
         Task::FalseHits(arguments) => false_hits::measure(&arguments),
+        Task::Campaign(arguments) => campaign::campaign(&arguments),
         Task::Scale(arguments) => scale::measure_all(&arguments),
     };
     match done {
