@@ -78,7 +78,7 @@ impl Ledger {
         .ok_or(LedgerError::UnknownBuild { prefix: id })
     }
 
-    /// The last record of `service` in `project` on the engine with the identifier `engine` whose image was built,
+    /// The last record of `service` in `project` (of the folder `folder`) on the engine with the identifier `engine` whose image was built,
     /// whatever became of the build's other services.
     ///
     /// # Errors
@@ -86,6 +86,7 @@ impl Ledger {
     pub fn last_service(
         &self,
         project: &str,
+        folder: &str,
         service: &str,
         engine: &str,
     ) -> Result<Option<LastService>, LedgerError> {
@@ -93,10 +94,10 @@ impl Ledger {
             let found: Option<(i64, i64)> = connection
                 .prepare_cached(
                     "SELECT build.key, service.key FROM build JOIN service ON service.build = build.key
-                     WHERE project = ?1 AND service.service = ?2 AND engine_id = ?3 AND service.outcome = 'built'
+                     WHERE project = ?1 AND service.service = ?2 AND engine_id = ?3 AND service.outcome = 'built' AND project_dir = ?4
                      ORDER BY build.key DESC LIMIT 1",
                 )?
-                .query_row([project, service, engine], |row| Ok((row.get(0)?, row.get(1)?)))
+                .query_row([project, service, engine, folder], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
             let Some((build_key, service_key)) = found else { return Ok(None) };
             let Some((_, build)) = build_by(connection, "key = ?1", build_key)? else { return Ok(None) };

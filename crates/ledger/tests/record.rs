@@ -180,13 +180,16 @@ fn the_last_service_is_the_last_that_was_built_there() {
     record("b2", "E2", ServiceOutcome::Built);
     record("b3", "E1", ServiceOutcome::Failed);
     record("b4", "E1", ServiceOutcome::Cancelled);
-    let last = |project, name, engine| ledger.last_service(project, name, engine).unwrap();
+    let in_folder =
+        |project, folder, name, engine| ledger.last_service(project, folder, name, engine).unwrap();
+    let last = |project, name, engine| in_folder(project, "/srv/watch-party", name, engine);
     let found = last("watch-party", "backend", "E1").unwrap();
     assert_eq!(
         found.build.id, "b1",
         "other engines and failures do not count; other services' failures do not hurt"
     );
     assert_stored(&ledger, &found.service, &service("backend"));
+    assert_eq!(in_folder("watch-party", "/srv/other", "backend", "E1"), None);
     assert_eq!(last("watch-party", "frontend", "E1"), None);
     assert_eq!(last("other", "backend", "E1"), None);
     assert_eq!(last("watch-party", "backend", "E3"), None);

@@ -160,14 +160,17 @@ pub fn causes(current: &Current<'_>, previous: Option<&Previous>) -> Vec<Option<
             })
         };
         // What runs above it is the reason; else what is another result now, though reused.
-        let runs = |input: &usize| current.predictions[*input].outcome != Outcome::Cached;
+        let is_builders_own = |input: usize| vertices[input].name.starts_with("[internal]");
+        let runs = |input: &usize| {
+            current.predictions[*input].outcome != Outcome::Cached && !is_builders_own(*input)
+        };
         let above = inputs()
             .filter(runs)
             .find_map(|input| first[input].or(Some(input)));
         let above = above.or_else(|| inputs().find_map(|input| first[input]));
         let prediction = &current.predictions[number];
         let own = match (&prediction.reason, previous) {
-            _ if matches!(vertices[number].op, Op::Source { .. }) => None,
+            _ if matches!(vertices[number].op, Op::Source { .. }) || is_builders_own(number) => None,
             _ if vertices[number].ignore_cache => {
                 Some(no_cache(&(current.no_cache)(&vertices[number].digest)))
             }
@@ -308,7 +311,16 @@ fn own_change(current: &Current<'_>, number: usize, old: Option<&Facts>, build: 
     };
     let is_same_form = old.form == new.form;
     if is_same_form {
-        return files_changed(current, number, old, build);
+        // The text of a heredoc is a step of the builder's own.
+        let mut inputs = current.graph.vertices[number].inputs.iter();
+        let has_own = inputs.any(|input| {
+            current.graph.vertices[input.vertex]
+                .name
+                .starts_with("[internal] preparing")
+        });
+        let heredoc = has_own && old.text != new.text;
+        let heredoc = heredoc.then(|| instruction_changed(Some(&old.text), &new.text));
+        return files_changed(current, number, old, build).or(heredoc);
     }
     if old.platform != new.platform {
         let (old, new) = (old.platform.as_deref(), new.platform.as_deref());

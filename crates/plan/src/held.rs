@@ -239,6 +239,13 @@ pub(crate) fn nanoseconds(time: SystemTime) -> i64 {
 }
 
 impl Made {
+    /// Whether a record was made when the result was.
+    pub fn covers(&self, record: &UsageRecord) -> bool {
+        let created = record.created.map(nanoseconds);
+        created.is_some_and(|created| (self.from..=self.to).contains(&created))
+            && is_exec(record) == self.exec
+    }
+
     /// The record of a step that ran from `started` to `completed`. Both are the daemon's own times, to the nanosecond.
     pub fn during(started: SystemTime, completed: SystemTime, exec: bool) -> Self {
         Self {

@@ -237,6 +237,7 @@ impl Begun {
             reruns,
             config: self.config,
             project: self.gathered.project,
+            folder: self.gathered.folder,
             ledger: recorder.ledger(),
             arg_overrides: overrides.args.keys().cloned().collect(),
             no_cache_flag: overrides.no_cache,

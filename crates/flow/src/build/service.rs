@@ -42,6 +42,8 @@ pub(super) struct Shared {
     pub counter: Counter,
     /// The ledger's name for the project.
     pub project: String,
+    /// The project's folder.
+    pub folder: PathBuf,
     pub ledger: Option<Arc<Mutex<Ledger>>>,
     /// The names of the arguments that the command line sets.
     pub arg_overrides: BTreeSet<String>,

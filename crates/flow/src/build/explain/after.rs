@@ -79,16 +79,17 @@ pub(in super::super) async fn conclude(
             Outcome::Cached => {
                 let prediction = &evidence.predictions[number];
                 let others = prediction.others.iter().flat_map(|key| memory.past(key));
-                let mut pasts = past(&prediction.reason).cloned().into_iter().chain(others);
+                let pasts = past(&prediction.reason).cloned().into_iter().chain(others);
                 let is_there = |past: &Past| {
                     past.made
                         .as_ref()
                         .is_some_and(|made| search.before.of(made, vertex).is_some())
                 };
+                let pasts: Vec<Past> = pasts.collect();
                 // A result that no later step needed is not looked for.
-                let past =
-                    pasts.find(|past| is_there(past) || matches!(prediction.reason, Reason::NotNeeded(_)));
-                let (origin, made) = search.reused(vertex, past, below);
+                let not_needed = matches!(prediction.reason, Reason::NotNeeded(_));
+                let past = pasts.iter().find(|past| not_needed || is_there(past));
+                let (origin, made) = search.reused(vertex, past, &pasts, below);
                 step.origin = Some(origin);
                 step.note = evidence.notes[number];
                 made
@@ -187,7 +188,13 @@ impl Search<'_> {
     }
 
     /// Where the result of a reused step came from, and its record.
-    fn reused(&self, vertex: &Vertex, past: Option<Past>, below: Option<&Made>) -> (Origin, Option<Made>) {
+    fn reused(
+        &self,
+        vertex: &Vertex,
+        past: Option<&Past>,
+        pasts: &[Past],
+        below: Option<&Made>,
+    ) -> (Origin, Option<Made>) {
         let seen = |record: &UsageRecord| {
             Some(Made {
                 witness: self.witness.clone(),
@@ -201,13 +208,20 @@ impl Search<'_> {
                 witness: self.witness.clone().or(made.witness),
                 ..made
             });
-            return (Origin::of(&past), made);
+            return (Origin::of(past), made);
         }
         let Some(record) = self.find(vertex, below) else {
             return (self.unseen(), None);
         };
+        // A result of ours that was not believed to be usable, and was.
+        let is_its = |made: &Made| made.record.as_deref() == Some(&record.id) || made.covers(record);
+        let was_there = self.before.by_id(&record.id).is_some();
+        let ours = pasts.iter().find(|past| past.made.as_ref().is_some_and(is_its));
+        if let Some(ours) = ours.filter(|_| was_there) {
+            return (Origin::of(ours), seen(record));
+        }
         let is_older = record.created.is_some_and(|created| created < self.asked);
-        let kind = match (is_older, self.before.by_id(&record.id).is_some()) {
+        let kind = match (is_older, was_there) {
             (false, _) => OriginKind::SameBuild,
             (true, true) => OriginKind::Local,
             (true, false) => OriginKind::Imported,

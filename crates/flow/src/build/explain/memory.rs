@@ -22,9 +22,12 @@ impl<'a> LedgerMemory<'a> {
 
     /// The service's last successful build here.
     pub(super) fn last_service(&self, service: &str) -> Option<LastService> {
-        let Shared { builder, project, .. } = self.shared;
-        self.ledger()?
-            .last_service(project, service, &builder.identity.id)
+        let shared = self.shared;
+        let folder = shared.folder.to_string_lossy();
+        let engine = &shared.builder.identity.id;
+        let ledger = self.ledger()?;
+        ledger
+            .last_service(&shared.project, &folder, service, engine)
             .ok()?
     }
 
@@ -61,7 +64,10 @@ impl Memory for LedgerMemory<'_> {
         let found = self
             .ledger()
             .and_then(|ledger| ledger.past_results(&builder.identity.id, &builder.name, id).ok());
-        found.unwrap_or_default().into_iter().map(past).collect()
+        let mut pasts: Vec<Past> = found.unwrap_or_default().into_iter().map(past).collect();
+        // Those that say which build made the result come first.
+        pasts.sort_by_key(|past| past.build.is_empty());
+        pasts
     }
 
     fn is_ours(&self, created: i64, exec: bool) -> bool {
