@@ -1,15 +1,11 @@
 //! `unstale log` for people.
 
-use super::table::{Row, rows};
-use super::why::why;
-use crate::text::{line, seconds, short_digest, step_name, timestamp};
+use super::table::rows;
+use super::why::row;
+use crate::text::{line, seconds, short_digest, timestamp};
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use unstale_flow::build::is_cancellation;
-use unstale_flow::why::Told;
-use unstale_ledger::{
-    ArgValue, BuildRecord, BuildState, BuildSummary, StepKind, StepOutcome, StepRecord, StoredService,
-};
+use unstale_ledger::{ArgValue, BuildRecord, BuildState, BuildSummary, StepKind, StoredService};
 
 /// A table of builds.
 pub fn builds(builds: &[BuildSummary]) -> String {
@@ -134,30 +130,10 @@ fn service_text(service: &StoredService) -> String {
             .steps
             .iter()
             .filter(|step| step.kind != StepKind::Internal)
-            .map(step_row)
+            .map(row)
             .collect(),
     ));
     text
-}
-
-fn step_row(step: &StepRecord) -> Row {
-    let duration = step
-        .started_ms
-        .zip(step.completed_ms)
-        .map(|(start, end)| milliseconds(end - start));
-    let is_stopped = step.error.as_deref().is_some_and(is_cancellation);
-    Row {
-        name: step_name(&step.name),
-        outcome: if is_stopped {
-            "stopped"
-        } else {
-            step.outcome.as_str()
-        }
-        .to_owned(),
-        why: why(&Told::new(step)),
-        duration: duration.filter(|_| matches!(step.outcome, StepOutcome::Ran | StepOutcome::Failed)),
-        failed: step.outcome == StepOutcome::Failed && !is_stopped,
-    }
 }
 
 fn milliseconds(count: i64) -> Duration {

@@ -48,7 +48,8 @@ fn time(ms: i64) -> String {
     timestamp(UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
 }
 
-fn row(step: &StepRecord) -> Row {
+/// A step with its outcome and its reason.
+pub(super) fn row(step: &StepRecord) -> Row {
     let told = Told::new(step);
     let is_stopped = step.error.as_deref().is_some_and(is_cancellation);
     let took = step
@@ -74,7 +75,7 @@ fn row(step: &StepRecord) -> Row {
 }
 
 /// Why it ran, or where its result came from, as far as it was recorded.
-pub(super) fn why(told: &Told<'_>) -> String {
+fn why(told: &Told<'_>) -> String {
     let note = told.step.explained.note.as_deref();
     match (&told.cause, &told.origin) {
         (Some(cause), _) => reason(cause),
