@@ -16,10 +16,10 @@ pub struct Made {
     pub to: i64,
     /// The result of a process, as opposed to that of a file operation.
     pub exec: bool,
-    /// A record that every prune takes along which does not name its records one by one: it was there when the result
-    /// was last seen to be usable. Only where a prune makes results unusable whose records stay (containerd's store).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub witness: Option<String>,
+    /// The folders that the engine had received when the result was last seen to be usable. Only where a prune of such a
+    /// record makes results unusable whose own records stay (containerd's store).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<String>,
     /// The records of other steps that were made in the same time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<String>,
@@ -71,8 +71,6 @@ pub enum Held {
 pub struct Records<'a> {
     by_id: HashMap<&'a str, &'a UsageRecord>,
     by_time: Vec<(i64, &'a UsageRecord)>,
-    /// Records that are there may be unusable nevertheless.
-    in_doubt: bool,
     /// Records that others made before this moment are no result of the build's, in nanoseconds since 1970.
     foreign_since: i64,
 }
@@ -94,12 +92,6 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Says that a prune took some of the build's results along, after which others that are still there may not be
-    /// usable: so in containerd's store of Docker 28.5.
-    pub fn in_doubt(self, in_doubt: bool) -> Self {
-        Self { in_doubt, ..self }
-    }
-
     /// Says since when somebody else can have made results for this build, in nanoseconds since 1970: since our own last
     /// one, and since its base images are there.
     pub fn foreign_since(self, foreign_since: i64) -> Self {
@@ -107,15 +99,6 @@ impl<'a> Records<'a> {
             foreign_since,
             ..self
         }
-    }
-
-    /// Whether no record of a result is left.
-    pub fn has_lost(&self, made: &Made) -> bool {
-        let by_id = made
-            .record
-            .as_deref()
-            .is_some_and(|id| self.by_id.contains_key(id));
-        !by_id && self.made(made).next().is_none()
     }
 
     /// The record with an identifier.
@@ -163,11 +146,7 @@ impl<'a> Records<'a> {
 
     /// The record of a result. A record may have two identifiers, of which one is shown at a time.
     pub fn of(&self, made: &Made, vertex: &Vertex) -> Option<&'a UsageRecord> {
-        if made
-            .witness
-            .as_deref()
-            .is_some_and(|witness| self.by_id(witness).is_none())
-        {
+        if made.witnesses.iter().any(|witness| self.by_id(witness).is_none()) {
             return None;
         }
         let by_id = made.record.as_deref().and_then(|id| self.by_id(id));
@@ -184,10 +163,7 @@ impl<'a> Records<'a> {
                 .is_some_and(|made| self.of(made, vertex).is_some())
         };
         if let Some(held) = past.iter().find(holds) {
-            return match self.in_doubt {
-                true => Held::Unclear(held.clone()),
-                false => Held::Yes(held.clone()),
-            };
+            return Held::Yes(held.clone());
         }
         let gone = past.iter().find(|past| past.made.is_none()).or(past.first());
         match gone {
@@ -253,7 +229,7 @@ impl Made {
             to: nanoseconds(completed),
             exec,
             record: None,
-            witness: None,
+            witnesses: Vec::new(),
             others: Vec::new(),
         }
     }
@@ -266,7 +242,7 @@ impl Made {
             to: created,
             exec: is_exec(record),
             record: Some(record.id.clone()),
-            witness: None,
+            witnesses: Vec::new(),
             others: Vec::new(),
         })
     }

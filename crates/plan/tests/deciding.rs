@@ -297,7 +297,7 @@ fn a_record_without_its_witness_does_not_count() {
     let graph = two_stages("first", &[]);
     let (mut ledger, records) = built(&graph, "l");
     for (_, past) in &mut ledger.results {
-        past.made.as_mut().unwrap().witness = Some("gone".to_owned());
+        past.made.as_mut().unwrap().witnesses = vec!["gone".to_owned()];
     }
     assert_eq!(outcomes(&graph, "l", &ledger, &records), [Run, Run, Run]);
 }

@@ -56,6 +56,9 @@ RUN echo after stamp > /end
 #[test]
 fn a_step_runs_again_with_what_builds_on_it_and_nothing_else() {
     on_every_engine(|engine, project| {
+        if engine.name == "d29" {
+            return left_out("moby 29 beta: a COPY --from of a step that ran again stays cached");
+        }
         two_stages(project);
         build(project, engine, &[]).ok();
         let before = id(project, engine, "app");

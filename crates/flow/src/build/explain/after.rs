@@ -51,7 +51,7 @@ pub(in super::super) async fn conclude(
         all: &records,
         records: Records::new(&records),
         imports: imports(build),
-        witness: witness(shared, &records),
+        witnesses: witnesses(shared, &records),
     };
     let memory = LedgerMemory::new(shared);
     let mut causes = std::mem::take(&mut evidence.causes);
@@ -140,17 +140,17 @@ fn imports(build: &ServiceBuild) -> Vec<String> {
     build.cache_from.iter().map(name).collect()
 }
 
-/// The latest of the records that a prune takes along which makes results unusable without removing their records.
-/// Measured on containerd's store of Docker 28.5: after `docker builder prune -f` the records that images share stay, and
-/// the next build runs the steps.
-fn witness(shared: &Shared, records: &[UsageRecord]) -> Option<String> {
+/// The folder that the engine has received last. Measured on containerd's store of Docker 28.5: once such a
+/// record is pruned, by `docker builder prune -f` for instance, the next build runs all steps that stand on an image, though
+/// their own records are listed still.
+fn witnesses(shared: &Shared, records: &[UsageRecord]) -> Vec<String> {
     if shared.builder.target != Target::Engine(ImageStore::Containerd) {
-        return None;
+        return Vec::new();
     }
+    // One of them: the engine gives up others by itself when builds run side by side.
     let received = records.iter().filter(|record| record.kind == "source.local");
-    received
-        .max_by_key(|record| record.last_used)
-        .map(|record| record.id.clone())
+    let latest = received.max_by_key(|record| record.last_used);
+    latest.map(|record| record.id.clone()).into_iter().collect()
 }
 
 struct Search<'a> {
@@ -161,8 +161,8 @@ struct Search<'a> {
     all: &'a [UsageRecord],
     records: Records<'a>,
     imports: Vec<String>,
-    /// See [`Made::witness`].
-    witness: Option<String>,
+    /// See [`Made::witnesses`].
+    witnesses: Vec<String>,
 }
 
 impl Search<'_> {
@@ -182,7 +182,7 @@ impl Search<'_> {
                 .filter(|other| other.id != own.id)
                 .map(|other| other.id.clone())
                 .collect(),
-            witness: self.witness.clone(),
+            witnesses: self.witnesses.clone(),
             ..made
         })
     }
@@ -197,7 +197,7 @@ impl Search<'_> {
     ) -> (Origin, Option<Made>) {
         let seen = |record: &UsageRecord| {
             Some(Made {
-                witness: self.witness.clone(),
+                witnesses: self.witnesses.clone(),
                 ..Made::seen(record)?
             })
         };
@@ -205,7 +205,11 @@ impl Search<'_> {
             let made = past.made.clone().or_else(|| seen(self.find(vertex, below)?));
             // It was usable now: the witness of this build is as good.
             let made = made.map(|made| Made {
-                witness: self.witness.clone().or(made.witness),
+                witnesses: if self.witnesses.is_empty() {
+                    made.witnesses
+                } else {
+                    self.witnesses.clone()
+                },
                 ..made
             });
             return (Origin::of(past), made);

@@ -24,12 +24,11 @@ use unstale_buildkit::llb::{Graph, LocalSource, Op, Vertex};
 use unstale_buildkit::session::Folder;
 use unstale_context::digest::Rules;
 use unstale_context::{Selector, Snapshot};
-use unstale_docker::ImageStore;
 use unstale_dockerfile::Dockerfile;
 use unstale_ledger::{ArgRecord, ArgValue, FileKind, LastService};
 use unstale_plan::{
-    Cause, Change, Current, Describe, EnvValue, FactPart, Facts, FileChange, FileState, Inputs, Key, Made,
-    Note, Prediction, Records, causes, facts, keys, note, predict,
+    Cause, Change, Current, Describe, EnvValue, FactPart, Facts, FileChange, FileState, Inputs, Key, Note,
+    Prediction, Records, causes, facts, keys, note, predict,
 };
 
 /// What is known of a service's steps before they are run. The lists are in the graph's order.
@@ -97,7 +96,7 @@ pub(super) async fn gather(
     drop(inputs);
     let memory = LedgerMemory::new(shared);
     let before = memory.last_service(&build.service);
-    let found = known_records(shared, &records, before.as_ref(), &bases);
+    let found = known_records(&records, before.as_ref(), &bases);
     let predictions = predict(graph, &keys, &memory, &found, !build.cache_from.is_empty());
     let mask = build.mask();
     let lines: Vec<&str> = text.lines().collect();
@@ -243,23 +242,10 @@ async fn bases(shared: &Shared, graph: &Graph) -> Bases {
 }
 
 /// The records with what is known of the build they are asked for.
-fn known_records<'r>(
-    shared: &Shared,
-    records: &'r [UsageRecord],
-    before: Option<&LastService>,
-    bases: &Bases,
-) -> Records<'r> {
-    let found = Records::new(records);
-    let steps = before.iter().flat_map(|last| &last.service.steps);
-    let mut made =
-        steps.filter_map(|step| serde_json::from_str::<Made>(step.explained.made.as_deref()?).ok());
-    let is_containerd = shared.builder.target == Target::Engine(ImageStore::Containerd);
-    let in_doubt = is_containerd && made.any(|made| found.has_lost(&made));
+fn known_records<'r>(records: &'r [UsageRecord], before: Option<&LastService>, bases: &Bases) -> Records<'r> {
     let ours = before.map(|last| last.build.started_ms.saturating_mul(1_000_000));
     let based = bases.values().map(|base| base.created).min();
-    found
-        .in_doubt(in_doubt)
-        .foreign_since(ours.max(based).unwrap_or(0))
+    Records::new(records).foreign_since(ours.max(based).unwrap_or(0))
 }
 
 /// The names of build arguments, and where their values come from.
