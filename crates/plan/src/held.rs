@@ -16,10 +16,6 @@ pub struct Made {
     pub to: i64,
     /// The result of a process, as opposed to that of a file operation.
     pub exec: bool,
-    /// The folders that the engine had received when the result was last seen to be usable. Only where a prune of such a
-    /// record makes results unusable whose own records stay (containerd's store).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub witnesses: Vec<String>,
     /// The records of other steps that were made in the same time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<String>,
@@ -146,9 +142,6 @@ impl<'a> Records<'a> {
 
     /// The record of a result. A record may have two identifiers, of which one is shown at a time.
     pub fn of(&self, made: &Made, vertex: &Vertex) -> Option<&'a UsageRecord> {
-        if made.witnesses.iter().any(|witness| self.by_id(witness).is_none()) {
-            return None;
-        }
         let by_id = made.record.as_deref().and_then(|id| self.by_id(id));
         let is_own = |record: &&UsageRecord| describes(record, vertex) && !made.others.contains(&record.id);
         by_id.or_else(|| self.made(made).find(is_own))
@@ -229,7 +222,6 @@ impl Made {
             to: nanoseconds(completed),
             exec,
             record: None,
-            witnesses: Vec::new(),
             others: Vec::new(),
         }
     }
@@ -242,7 +234,6 @@ impl Made {
             to: created,
             exec: is_exec(record),
             record: Some(record.id.clone()),
-            witnesses: Vec::new(),
             others: Vec::new(),
         })
     }

@@ -3,7 +3,6 @@
 //! No API of BuildKit says either. A record is told to be a step's by the time at which it was made, by its description,
 //! and by the record that it lies upon; one that was not there before the build, and is older than it, was imported.
 
-use super::super::request::Target;
 use super::super::service::Shared;
 use super::super::spec::ServiceBuild;
 use super::super::steps::{Step, StepResult};
@@ -14,7 +13,6 @@ use crate::event::Outcome;
 use std::time::SystemTime;
 use unstale_buildkit::control::UsageRecord;
 use unstale_buildkit::llb::{Graph, Op, Vertex};
-use unstale_docker::ImageStore;
 use unstale_plan::{Cause, Made, Memory, Outcome as Predicted, Past, Reason, Records, describes};
 
 /// Adds causes, origins and results to the steps of a build; the graph's steps come first among them.
@@ -51,7 +49,6 @@ pub(in super::super) async fn conclude(
         all: &records,
         records: Records::new(&records),
         imports: imports(build),
-        witnesses: witnesses(shared, &records),
     };
     let memory = LedgerMemory::new(shared);
     let mut causes = std::mem::take(&mut evidence.causes);
@@ -140,19 +137,6 @@ fn imports(build: &ServiceBuild) -> Vec<String> {
     build.cache_from.iter().map(name).collect()
 }
 
-/// The folder that the engine has received last. Measured on containerd's store of Docker 28.5: once such a
-/// record is pruned, by `docker builder prune -f` for instance, the next build runs all steps that stand on an image, though
-/// their own records are listed still.
-fn witnesses(shared: &Shared, records: &[UsageRecord]) -> Vec<String> {
-    if shared.builder.target != Target::Engine(ImageStore::Containerd) {
-        return Vec::new();
-    }
-    // One of them: the engine gives up others by itself when builds run side by side.
-    let received = records.iter().filter(|record| record.kind == "source.local");
-    let latest = received.max_by_key(|record| record.last_used);
-    latest.map(|record| record.id.clone()).into_iter().collect()
-}
-
 struct Search<'a> {
     /// The records that were there before the build.
     before: Records<'a>,
@@ -161,8 +145,6 @@ struct Search<'a> {
     all: &'a [UsageRecord],
     records: Records<'a>,
     imports: Vec<String>,
-    /// See [`Made::witnesses`].
-    witnesses: Vec<String>,
 }
 
 impl Search<'_> {
@@ -182,7 +164,6 @@ impl Search<'_> {
                 .filter(|other| other.id != own.id)
                 .map(|other| other.id.clone())
                 .collect(),
-            witnesses: self.witnesses.clone(),
             ..made
         })
     }
@@ -195,23 +176,11 @@ impl Search<'_> {
         pasts: &[Past],
         below: Option<&Made>,
     ) -> (Origin, Option<Made>) {
-        let seen = |record: &UsageRecord| {
-            Some(Made {
-                witnesses: self.witnesses.clone(),
-                ..Made::seen(record)?
-            })
-        };
         if let Some(past) = past {
-            let made = past.made.clone().or_else(|| seen(self.find(vertex, below)?));
-            // It was usable now: the witness of this build is as good.
-            let made = made.map(|made| Made {
-                witnesses: if self.witnesses.is_empty() {
-                    made.witnesses
-                } else {
-                    self.witnesses.clone()
-                },
-                ..made
-            });
+            let made = past
+                .made
+                .clone()
+                .or_else(|| Made::seen(self.find(vertex, below)?));
             return (Origin::of(past), made);
         }
         let Some(record) = self.find(vertex, below) else {
@@ -222,7 +191,7 @@ impl Search<'_> {
         let was_there = self.before.by_id(&record.id).is_some();
         let ours = pasts.iter().find(|past| past.made.as_ref().is_some_and(is_its));
         if let Some(ours) = ours.filter(|_| was_there) {
-            return (Origin::of(ours), seen(record));
+            return (Origin::of(ours), Made::seen(record));
         }
         let is_older = record.created.is_some_and(|created| created < self.asked);
         let kind = match (is_older, was_there) {
@@ -239,7 +208,7 @@ impl Search<'_> {
                 .filter(|names| kind == OriginKind::Imported && !names.is_empty()),
             ..Origin::new(kind)
         };
-        (origin, seen(record))
+        (origin, Made::seen(record))
     }
 
     /// Of a result whose record is not among the cache's.
