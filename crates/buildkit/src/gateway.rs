@@ -86,6 +86,7 @@ struct Changed {
 /// A build that is open at the daemon. Dropping it cancels the build there.
 pub struct Job {
     reference: String,
+    session: String,
     client: Client,
     solve: JoinHandle<Result<control::SolveResponse, Status>>,
     status: JoinHandle<()>,
@@ -136,6 +137,7 @@ impl Client {
     /// Opens a build. Its events come through the receiver, which ends when the daemon has no more.
     pub async fn start(&self, request: JobRequest) -> Result<(Job, mpsc::Receiver<StatusEvent>), Error> {
         let reference = random_id();
+        let session = request.session.clone();
         let mut control = self.control.clone();
         let solve = tokio::spawn({
             let request = solve_request(reference.clone(), request);
@@ -145,6 +147,7 @@ impl Client {
         let status = tokio::spawn(follow(self.clone(), reference.clone(), events));
         let mut job = Job {
             reference,
+            session,
             client: self.clone(),
             solve,
             status,
@@ -155,7 +158,7 @@ impl Client {
     }
 }
 
-fn solve_request(reference: String, request: JobRequest) -> control::SolveRequest {
+pub(crate) fn solve_request(reference: String, request: JobRequest) -> control::SolveRequest {
     let entry = |entry: CacheEntry| control::CacheOptionsEntry {
         r#type: entry.kind,
         attrs: entry.attrs.into_iter().collect(),
@@ -225,6 +228,11 @@ impl Job {
     /// The build's reference at the daemon.
     pub fn reference(&self) -> &str {
         &self.reference
+    }
+
+    /// The session that serves the build.
+    pub fn session(&self) -> &str {
+        &self.session
     }
 
     /// What the daemon can do.
@@ -301,6 +309,25 @@ impl Job {
             ..Default::default()
         };
         FrontendResult::new(self.gateway_solve(message).await?, inputs)
+    }
+
+    /// What an image's name stands for in its registry: the digest of its manifest, and its configuration.
+    ///
+    /// # Errors
+    /// If there is no such image, or the registry does not answer.
+    pub async fn resolve_image(&self, name: &str) -> Result<(String, Vec<u8>), Error> {
+        let call = self.call(frontend::ResolveImageConfigRequest {
+            r#ref: name.to_owned(),
+            resolve_mode: "pull".to_owned(),
+            ..Default::default()
+        })?;
+        let mut bridge = self.client.bridge.clone();
+        let answer = bridge
+            .resolve_image_config(call)
+            .await
+            .map_err(Error::daemon("LLBBridge.ResolveImageConfig"))?
+            .into_inner();
+        Ok((answer.digest, answer.config))
     }
 
     async fn gateway_solve(&mut self, message: frontend::SolveRequest) -> Result<frontend::Result, Error> {

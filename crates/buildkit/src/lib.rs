@@ -2,7 +2,7 @@
 //!
 //! The crate opens a connection ([`transport`]), offers the daemon what it needs during a build
 //! ([`session`]), asks the daemon's own Dockerfile frontend for the build graph ([`gateway`], [`llb`]),
-//! runs the graph and follows its steps ([`control`], [`status`]).
+//! runs the graph and follows its steps ([`control`], [`status`]); [`witness`] tells whether results are still found.
 //!
 //! It does not know Compose, image names' meaning, the ledger or the terminal.
 
@@ -13,6 +13,7 @@ pub mod llb;
 pub mod session;
 pub mod status;
 pub mod transport;
+pub mod witness;
 
 mod proto {
     //! The generated messages under their BuildKit names.

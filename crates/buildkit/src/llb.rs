@@ -46,7 +46,7 @@ impl Definition {
 }
 
 /// The name of a marshalled operation.
-fn op_digest(bytes: &[u8]) -> String {
+pub(crate) fn op_digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 

@@ -18,5 +18,5 @@ pub use compose::{Compose, ComposeError, Project};
 pub use config_file::{ConfigError, ConfigFile, Credential, CredentialError};
 pub use dial::{DialError, Stream, dial};
 pub use endpoint::{Endpoint, EndpointError, Host, Selection, Source};
-pub use engine::{Engine, EngineError, Identity, Image, ImageStore};
+pub use engine::{Engine, EngineError, Identity, Image, ImageStore, registry_host};
 pub use environment::Environment;

@@ -19,6 +19,7 @@ mod record;
 mod retention;
 mod schema;
 pub mod secret;
+mod witness;
 mod write;
 
 pub use database::{BUSY_TIMEOUT, Ledger, Opened};
@@ -29,8 +30,9 @@ pub use process::ProcessIdentity;
 pub use read::Filter;
 pub use record::{
     ArgRecord, ArgValue, BaseRecord, BuildOutcome, BuildRecord, BuildState, BuildSummary, ContextManifest,
-    EngineIdentity, Explained, FileKind, FileRecord, LastService, Location, NewBuild, PastResult,
-    ServiceOutcome, ServiceRecord, ServiceSummary, StepKind, StepOutcome, StepRecord, StoredContext,
-    StoredService,
+    EngineIdentity, Explained, ExportedCache, FileKind, FileRecord, LastService, Location, NewBuild,
+    PastResult, ServiceOutcome, ServiceRecord, ServiceSummary, StepKind, StepOutcome, StepRecord,
+    StoredContext, StoredService,
 };
 pub use retention::DEFAULT_RETENTION;
+pub use witness::Witness;

@@ -4,8 +4,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{
     ArgRecord, ArgValue, BaseRecord, BuildOutcome, BuildRecord, BuildState, BuildSummary, EngineIdentity,
-    Explained, LastService, Ledger, LedgerError, Location, PastResult, ProcessIdentity, ServiceSummary,
-    StepRecord, StoredContext, StoredService,
+    Explained, ExportedCache, LastService, Ledger, LedgerError, Location, PastResult, ProcessIdentity,
+    ServiceSummary, StepRecord, StoredContext, StoredService,
 };
 
 /// How many identifiers an [`LedgerError::AmbiguousBuild`] names.
@@ -106,6 +106,35 @@ impl Ledger {
         })
     }
 
+    /// The build whose image has this identity, or that exported a cache with this digest; the latest, if there are
+    /// several.
+    ///
+    /// # Errors
+    /// Any failure to read.
+    pub fn exported_cache(&self, digest: &str) -> Result<Option<ExportedCache>, LedgerError> {
+        self.read("find who exported a cache", |connection| {
+            let found = connection
+                .prepare_cached(
+                    "SELECT service.key, build.id, commit_id, build.started_ms
+                     FROM service JOIN build ON service.build = build.key
+                     WHERE image_id = ?1 OR cache_digest = ?1 ORDER BY service.key DESC LIMIT 1",
+                )?
+                .query_row([digest], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                })
+                .optional()?;
+            let Some((key, build, commit, started_ms)) = found else {
+                return Ok(None);
+            };
+            Ok(Some(ExportedCache {
+                build,
+                commit,
+                started_ms,
+                service: stored_service(connection, key)?,
+            }))
+        })
+    }
+
     /// The results with a key on one builder, the latest first: a few of them.
     ///
     /// # Errors
@@ -119,7 +148,8 @@ impl Ledger {
         self.read("find results", |connection| {
             connection
                 .prepare_cached(
-                    "SELECT build.id, commit_id, step.outcome, step.completed_ms, made, origin
+                    "SELECT build.id, commit_id, step.outcome, step.completed_ms, made, origin,
+                       ifnull(build.completed_ms, build.started_ms)
                      FROM step JOIN service ON step.service = service.key JOIN build ON service.build = build.key
                      WHERE result_key = ?1 AND engine_id = ?2 AND builder = ?3 AND step.outcome IN ('ran', 'cached')
                      ORDER BY build.key DESC LIMIT ?4",
@@ -132,6 +162,7 @@ impl Ledger {
                         completed_ms: row.get(3)?,
                         made: row.get(4)?,
                         origin: row.get(5)?,
+                        build_ms: row.get(6)?,
                     })
                 })?
                 .collect()
@@ -299,6 +330,9 @@ fn stored_service(connection: &Connection, key: i64) -> rusqlite::Result<StoredS
                 service: row.get("service")?,
                 image: list(row, "image")?,
                 image_id: row.get("image_id")?,
+                cache_export: row
+                    .get::<_, Option<String>>("cache_digest")?
+                    .zip(row.get("cache_mode")?),
                 outcome: row.get("outcome")?,
                 revision: row.get("revision")?,
                 started_ms: row.get("started_ms")?,

@@ -180,6 +180,8 @@ pub struct ServiceRecord<C = ContextManifest> {
     pub image: Vec<String>,
     /// The image's identity at the engine.
     pub image_id: Option<String>,
+    /// The cache that was exported to a registry: the digest of its manifest, and its mode (`min` or `max`).
+    pub cache_export: Option<(String, String)>,
     /// What became of it.
     pub outcome: ServiceOutcome,
     /// The commit written into the image's labels.
@@ -318,10 +320,25 @@ pub struct PastResult {
     pub outcome: StepOutcome,
     /// When it ended, if it ran.
     pub completed_ms: Option<i64>,
+    /// When the build ended, by this machine's clock; when it began, if it did not end.
+    pub build_ms: i64,
     /// See [`Explained::made`].
     pub made: Option<String>,
     /// See [`Explained::origin`].
     pub origin: Option<String>,
+}
+
+/// A build of a service whose results a cache in a registry holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedCache {
+    /// The build.
+    pub build: String,
+    /// The commit that was checked out.
+    pub commit: Option<String>,
+    /// When the build began, by this machine's clock.
+    pub started_ms: i64,
+    /// The service with its steps.
+    pub service: StoredService,
 }
 
 /// Every file that a context offered to the build.

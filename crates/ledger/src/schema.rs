@@ -7,7 +7,11 @@ use rusqlite::{Connection, TransactionBehavior};
 const APPLICATION_ID: i64 = 0x556e_7374;
 
 /// Entry `n` brings a file from schema `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+];
 
 /// The highest schema that this version knows.
 pub(crate) const KNOWN: i64 = MIGRATIONS.len() as i64;

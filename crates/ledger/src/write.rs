@@ -145,8 +145,9 @@ fn insert_service(
         params![build, service.service],
     )?;
     transaction.execute(
-        "INSERT INTO service (build, service, image, image_id, outcome, revision, started_ms, completed_ms, error)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO service (build, service, image, image_id, outcome, revision, started_ms, completed_ms, error,
+           cache_digest, cache_mode)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         params![
             build,
             service.service,
@@ -157,6 +158,8 @@ fn insert_service(
             service.started_ms,
             service.completed_ms,
             service.error.as_deref().map(|text| secrets.scrub(text)),
+            service.cache_export.as_ref().map(|(digest, _)| digest),
+            service.cache_export.as_ref().map(|(_, mode)| mode),
         ],
     )?;
     let key = transaction.last_insert_rowid();

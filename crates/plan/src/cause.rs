@@ -191,9 +191,12 @@ pub fn causes(current: &Current<'_>, previous: Option<&Previous>) -> Vec<Option<
         };
         let is_changed = own.is_some() && !matches!((&own, previous), (Some(_), None));
         first.push(above.or_else(|| is_changed.then_some(number)));
-        causes.push(
-            own.or_else(|| above.map(|above| parent_ran(&vertices[above].name, causes[above].as_ref()))),
-        );
+        causes.push(own.or_else(|| {
+            above.map(|above| {
+                let is_reused = current.predictions[above].outcome == Outcome::Cached;
+                parent_ran(&vertices[above].name, causes[above].as_ref(), is_reused)
+            })
+        }));
         if causes[number].is_none() && prediction.outcome == Outcome::Run {
             causes[number] = Some(Cause::unknown(
                 "no earlier build that the ledger knows of had this step on these results",
@@ -247,16 +250,18 @@ fn pruned(past: &Past) -> Cause {
     Cause::new(CauseKind::RecordPruned, summary, Vec::new())
 }
 
-fn parent_ran(name: &str, cause: Option<&Cause>) -> Cause {
+fn parent_ran(name: &str, cause: Option<&Cause>, is_reused: bool) -> Cause {
     let step = name
         .rsplit_once("] ")
         .map_or(name, |(_, instruction)| instruction);
     let because = cause.map_or(String::new(), |cause| format!(" ({})", cause.kind.as_str()));
+    // A change was taken back in part: what the step makes now was made once before.
+    let earlier = if is_reused { "an earlier result of " } else { "" };
     Cause {
         step: Some(name.to_owned()),
         ..Cause::new(
             CauseKind::ParentRan,
-            format!("builds on {step}{because}"),
+            format!("builds on {earlier}{step}{because}"),
             Vec::new(),
         )
     }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use unstale_buildkit::control::UsageRecord;
 use unstale_buildkit::llb::{Op, Vertex};
 
+use crate::import::Imports;
+
 /// When, by the builder's clock, the record of a result was made, and as far as it is known which record that is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Made {
@@ -37,6 +39,8 @@ pub struct Past {
     pub made: Option<Made>,
     /// From where it was imported, if it was.
     pub imported: Option<String>,
+    /// When it was last known to be found, in milliseconds since 1970 by this machine's clock.
+    pub found_ms: i64,
 }
 
 /// What is remembered of one builder's results. The later ones come first.
@@ -62,13 +66,17 @@ pub enum Held {
     Never,
 }
 
-/// The records of a cache, as it is now.
+/// The records of a cache, as it is now, and those that it can import.
 #[derive(Debug, Default)]
 pub struct Records<'a> {
     by_id: HashMap<&'a str, &'a UsageRecord>,
     by_time: Vec<(i64, &'a UsageRecord)>,
     /// Records that others made before this moment are no result of the build's, in nanoseconds since 1970.
     foreign_since: i64,
+    /// What can be imported.
+    pub(crate) imports: Imports,
+    /// For each vertex: results that were not found since then are not found any more though their records are there.
+    lost_before: HashMap<String, i64>,
 }
 
 impl<'a> Records<'a> {
@@ -95,6 +103,17 @@ impl<'a> Records<'a> {
             foreign_since,
             ..self
         }
+    }
+
+    /// Says what can be imported.
+    pub fn with_imports(self, imports: Imports) -> Self {
+        Self { imports, ..self }
+    }
+
+    /// Says which results the cache lists and does not find: by the digest of the vertex, since when it finds them
+    /// again, in milliseconds since 1970 by this machine's clock.
+    pub fn lost_before(self, lost_before: HashMap<String, i64>) -> Self {
+        Self { lost_before, ..self }
     }
 
     /// The record with an identifier.
@@ -147,22 +166,27 @@ impl<'a> Records<'a> {
         by_id.or_else(|| self.made(made).find(is_own))
     }
 
+    /// Whether there is a record that may be a step's result.
+    fn may_be_there(&self, vertex: &Vertex) -> bool {
+        self.by_time.iter().any(|(_, record)| describes(record, vertex))
+    }
+
     /// Whether one of the results with this key can be reused.
     pub(crate) fn held(&self, memory: &impl Memory, id: &str, vertex: &Vertex) -> Held {
         let past = memory.past(id);
+        let lost_before = self.lost_before.get(&vertex.digest).copied();
+        let is_found = |past: &&Past| lost_before.is_none_or(|since| past.found_ms >= since);
         let holds = |past: &&Past| {
-            past.made
-                .as_ref()
-                .is_some_and(|made| self.of(made, vertex).is_some())
+            let record = past.made.as_ref().and_then(|made| self.of(made, vertex));
+            record.is_some() && is_found(past)
         };
-        if let Some(held) = past.iter().find(holds) {
+        if let Some(held) = past.iter().find(holds).or_else(|| self.imports.holds.get(id)) {
             return Held::Yes(held.clone());
         }
-        let gone = past.iter().find(|past| past.made.is_none()).or(past.first());
-        match gone {
-            Some(past) if past.made.is_none() => Held::Unclear(past.clone()),
-            Some(past) => Held::Gone(past.clone()),
-            None => Held::Never,
+        let is_unclear = |past: &&Past| past.made.is_none() && is_found(past) && self.may_be_there(vertex);
+        match past.iter().find(is_unclear) {
+            Some(unclear) => Held::Unclear(unclear.clone()),
+            None => past.first().cloned().map_or(Held::Never, Held::Gone),
         }
     }
 }

@@ -12,7 +12,9 @@ mod cause;
 mod change;
 mod facts;
 mod held;
+mod import;
 mod key;
+mod layers;
 mod note;
 mod predict;
 
@@ -20,6 +22,8 @@ pub use cause::{CHANGES, Cause, CauseKind, Current, Previous, PreviousStep, caus
 pub use change::{Change, FileChange, FileState, files};
 pub use facts::{Describe, EnvValue, FactPart, Facts, facts};
 pub use held::{Held, Made, Memory, Past, Records, describes};
+pub use import::Imports;
 pub use key::{Inputs, Key, Part, keys};
+pub use layers::{layers, sources};
 pub use note::{Note, note};
 pub use predict::{Outcome, Prediction, Reason, predict};

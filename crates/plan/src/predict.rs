@@ -59,7 +59,7 @@ pub enum Reason {
     CutOff,
     /// The step runs only if a later one does, and that is not known.
     AsLater,
-    /// The build consults an imported cache, which is not looked into before.
+    /// The build consults an imported cache, and nobody knows what it holds.
     Import(Option<Past>),
     /// A record is held that may be the result, and that no build of ours made.
     Foreign,
@@ -88,6 +88,8 @@ struct Search {
     others: Vec<String>,
     /// One of them leads to a result.
     may_match: bool,
+    /// An imported cache may have it.
+    may_be_imported: bool,
     is_source: bool,
     /// The record of its result, ours or not.
     record: Option<String>,
@@ -100,13 +102,7 @@ impl Search {
 }
 
 /// The outcome of every vertex, in the graph's order.
-pub fn predict(
-    graph: &Graph,
-    keys: &[Key],
-    memory: &impl Memory,
-    records: &Records<'_>,
-    has_imports: bool,
-) -> Vec<Prediction> {
+pub fn predict(graph: &Graph, keys: &[Key], memory: &impl Memory, records: &Records<'_>) -> Vec<Prediction> {
     let mut searches: Vec<Search> = Vec::with_capacity(keys.len());
     for (vertex, key) in graph.vertices.iter().zip(keys) {
         let found = search(vertex, key, keys, &searches, memory, records);
@@ -117,6 +113,8 @@ pub fn predict(
         needs[target.vertex] = Need::Yes;
     }
     let mut predictions = vec![None; keys.len()];
+    // The imported result that makes a step needless.
+    let mut imported: Vec<Option<Past>> = vec![None; keys.len()];
     for number in (0..keys.len()).rev() {
         let (vertex, search, need) = (&graph.vertices[number], &searches[number], needs[number]);
         let prediction = judge(
@@ -124,8 +122,15 @@ pub fn predict(
             matches!(vertex.op, Op::Source { .. }),
             search,
             need,
-            has_imports,
+            imported[number].as_ref(),
         );
+        if let Reason::Held(past) | Reason::NotNeeded(Some(past)) = &prediction.reason
+            && past.imported.is_some()
+        {
+            for input in &vertex.inputs {
+                imported[input.vertex].get_or_insert_with(|| past.clone());
+            }
+        }
         if prediction.outcome != Outcome::Cached {
             for part in &keys[number].parts {
                 if let Part::Step {
@@ -148,19 +153,29 @@ pub fn predict(
     predictions.into_iter().flatten().collect()
 }
 
-fn judge(ignore_cache: bool, is_source: bool, search: &Search, need: Need, has_imports: bool) -> Prediction {
+fn judge(
+    ignore_cache: bool,
+    is_source: bool,
+    search: &Search,
+    need: Need,
+    imported: Option<&Past>,
+) -> Prediction {
     let past = || match &search.held {
         Held::Yes(past) | Held::Gone(past) | Held::Unclear(past) => Some(past.clone()),
         Held::Never => None,
     };
     let (outcome, reason) = match (need, &search.held) {
         _ if is_source => (Outcome::Cached, Reason::Source),
-        (Need::No, _) => (Outcome::Cached, Reason::NotNeeded(past())),
+        (Need::No, Held::Yes(past)) => (Outcome::Cached, Reason::NotNeeded(Some(past.clone()))),
+        (Need::No, _) => (
+            Outcome::Cached,
+            Reason::NotNeeded(imported.cloned().or_else(past)),
+        ),
         _ if ignore_cache => (Outcome::Run, Reason::IgnoreCache),
         (_, Held::Yes(past)) if search.is_known => (Outcome::Cached, Reason::Held(past.clone())),
         (_, Held::Unclear(past)) if search.is_known => (Outcome::Maybe, Reason::Unclear(past.clone())),
         _ if search.may_match => (Outcome::Maybe, Reason::CutOff),
-        _ if has_imports => (Outcome::Maybe, Reason::Import(past())),
+        _ if search.may_be_imported => (Outcome::Maybe, Reason::Import(past())),
         (Need::Maybe, _) => (Outcome::Maybe, Reason::AsLater),
         (Need::Yes, Held::Gone(past)) if search.is_known => (Outcome::Run, Reason::Gone(past.clone())),
         (Need::Yes, _) if search.record.is_some() => (Outcome::Maybe, Reason::Foreign),
@@ -190,6 +205,7 @@ fn search(
             is_known: false,
             others: Vec::new(),
             may_match: false,
+            may_be_imported: false,
         };
     }
     let inputs = || key.parts.iter().filter_map(step);
@@ -230,6 +246,9 @@ fn search(
     let leads = |id: &String| matches!(records.held(memory, id, vertex), Held::Yes(_) | Held::Unclear(_));
     Search {
         may_match: others.iter().any(leads),
+        may_be_imported: std::iter::once(&key.id)
+            .chain(&others)
+            .any(|id| records.imports.may_hold(id)),
         held,
         is_known,
         others,

@@ -155,6 +155,7 @@ fn built(graph: &Graph, layers: &str) -> (Ledger, Vec<UsageRecord>) {
             made_ms: Some(0),
             made: Some(Made::during(created, created + Duration::from_secs(1), exec)),
             imported: None,
+            found_ms: 0,
         };
         ledger.results.push((key, past));
         records.push(UsageRecord {
@@ -175,13 +176,7 @@ fn built(graph: &Graph, layers: &str) -> (Ledger, Vec<UsageRecord>) {
 }
 
 fn outcomes(graph: &Graph, layers: &str, ledger: &Ledger, records: &[UsageRecord]) -> Vec<Outcome> {
-    let predictions = predict(
-        graph,
-        &keys_of(graph, layers),
-        ledger,
-        &Records::new(records),
-        false,
-    );
+    let predictions = predict(graph, &keys_of(graph, layers), ledger, &Records::new(records));
     predictions
         .into_iter()
         .map(|prediction| prediction.outcome)
@@ -261,20 +256,71 @@ fn a_result_that_others_made_is_not_said_to_run() {
     let (_, records) = built(&graph, "l");
     assert_eq!(outcomes(&graph, "l", &Ledger::default(), &records[..1])[0], Maybe);
     let late = Records::new(&records).foreign_since(i64::MAX);
-    let predictions = predict(&graph, &keys_of(&graph, "l"), &Ledger::default(), &late, false);
+    let predictions = predict(&graph, &keys_of(&graph, "l"), &Ledger::default(), &late);
     assert_eq!(predictions[1].outcome, Run, "made before our own last build");
 }
 
 #[test]
-fn an_import_may_have_what_the_cache_has_not() {
+fn an_import_of_which_nothing_is_known_may_have_what_the_cache_has_not() {
     let graph = two_stages("first", &[]);
-    let found = Records::default();
-    let predictions = predict(&graph, &keys_of(&graph, "l"), &Ledger::default(), &found, true);
+    let imports = Imports {
+        is_unclear: true,
+        ..Imports::default()
+    };
+    let found = Records::default().with_imports(imports);
+    let predictions = predict(&graph, &keys_of(&graph, "l"), &Ledger::default(), &found);
     assert!(
         predictions[1..]
             .iter()
             .all(|prediction| prediction.outcome == Maybe)
     );
+}
+
+#[test]
+fn an_import_that_is_known_has_what_it_holds_and_nothing_else() {
+    let graph = two_stages("first", &[]);
+    let (ledger, _) = built(&graph, "l");
+    let (last, past) = ledger.results.last().unwrap().clone();
+    let imported = Past {
+        imported: Some("registry.example/app:cache".to_owned()),
+        ..past
+    };
+    let outcomes = |graph: &Graph| -> Vec<Outcome> {
+        let imports = Imports {
+            holds: HashMap::from([(last.id.clone(), imported.clone())]),
+            ..Imports::default()
+        };
+        let found = Records::default().with_imports(imports);
+        let predictions = predict(graph, &keys_of(graph, "l"), &ledger, &found);
+        predictions[1..]
+            .iter()
+            .map(|prediction| prediction.outcome)
+            .collect()
+    };
+    assert_eq!(outcomes(&graph), [Cached, Cached, Cached]);
+    assert_eq!(outcomes(&two_stages("second", &[]))[0], Run);
+}
+
+#[test]
+fn results_that_the_cache_lists_and_does_not_find_run() {
+    let graph = two_stages("first", &[]);
+    let (ledger, records) = built(&graph, "l");
+    let lost: HashMap<String, i64> = sources(&graph)
+        .iter()
+        .zip(&graph.vertices)
+        .filter(|(sources, _)| sources.contains(&0))
+        .map(|(_, vertex)| (vertex.digest.clone(), 1))
+        .collect();
+    assert_eq!(
+        lost.len(),
+        graph.vertices.len(),
+        "every step lies on the base image"
+    );
+    let keys = keys_of(&graph, "l");
+    let found = Records::new(&records).lost_before(lost);
+    let predictions = predict(&graph, &keys, &ledger, &found);
+    let gone = |prediction: &Prediction| matches!(prediction.reason, Reason::Gone(_));
+    assert!(predictions[1..].iter().all(gone));
 }
 
 /// Found by the campaign (d28, seed 7, run 21): two steps ran at the same moment, and the record of one stood for both.
@@ -315,7 +361,7 @@ fn causes_of(old: &Graph, new: &Graph, layers: [&str; 2], arg: Option<&str>) -> 
             .collect(),
     };
     let keys = keys_of(new, layers[1]);
-    let predictions = predict(new, &keys, &ledger, &Records::new(&records), false);
+    let predictions = predict(new, &keys, &ledger, &Records::new(&records));
     let facts = described(new, &keys, layers[1]);
     let sources = arg.map(|arg| (arg.to_owned(), "--build-arg".to_owned()));
     let current = Current {

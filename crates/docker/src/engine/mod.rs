@@ -13,7 +13,7 @@ use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
 
 pub use error::EngineError;
 pub use identity::{Identity, ImageStore};
-pub use image::{Image, RootFs};
+pub use image::{Image, RootFs, registry_host};
 pub use load::LoadedImages;
 
 use crate::Endpoint;

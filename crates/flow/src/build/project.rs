@@ -241,6 +241,7 @@ impl Begun {
             ledger: recorder.ledger(),
             arg_overrides: overrides.args.keys().cloned().collect(),
             no_cache_flag: overrides.no_cache,
+            witnesses: super::explain::Witnesses::default(),
         };
         (recorder, Arc::new(shared))
     }

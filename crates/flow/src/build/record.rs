@@ -205,6 +205,7 @@ fn service_record(report: &ServiceReport) -> ServiceRecord {
         service: report.build.service.clone(),
         image: report.build.images.clone(),
         image_id: report.image_id.clone(),
+        cache_export: report.cache_export.clone(),
         outcome: match report.outcome {
             ServiceOutcome::Built => unstale_ledger::ServiceOutcome::Built,
             ServiceOutcome::Failed => unstale_ledger::ServiceOutcome::Failed,

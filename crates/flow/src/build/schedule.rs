@@ -203,6 +203,7 @@ fn not_reached(build: ServiceBuild, error: ServiceError) -> ServiceReport {
         steps: Vec::new(),
         bases: Vec::new(),
         transfers: Vec::new(),
+        cache_export: None,
         started: now,
         completed: now,
         result: None,

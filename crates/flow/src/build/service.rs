@@ -1,35 +1,39 @@
 //! Builds one service: opens its session, lets the engine make the graph, runs it, follows its steps.
 
+mod error;
+mod folders;
+mod graph;
+mod look;
+
+pub use error::ServiceError;
+pub(super) use look::look;
+
 use super::kept::Kept;
-use super::request::{CONTEXT, DOCKERFILE, Facts, ServiceImage, Target};
-use super::rerun::RerunError;
+use super::request::Target;
 use super::rerun::reruns::Reruns;
-use super::revision::{REVISION_LABEL, ServiceInputs, folders, with_label};
-use super::spec::{Context, DockerfileSource, SecretSource, ServiceBuild, SpecError};
-use super::ssh::{Agents, SshError};
+use super::revision::{REVISION_LABEL, with_label};
+use super::spec::ServiceBuild;
+use super::ssh::Agents;
 use super::steps::{Counter, Step, Steps};
 use super::{cache_key, explain, request};
 use crate::builder::Builder;
-use crate::config::{CommitScope, Config};
+use crate::config::Config;
 use crate::event::{Event, ServiceOutcome};
-use crate::git::{GitError, Repository, Revision};
+use crate::git::{Repository, Revision};
+use folders::{InlineDockerfile, secret, session_folders};
+use graph::{commit_arg, explained, prepare};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use unstale_buildkit::gateway::{FrontendRequest, FrontendResult, Job, JobRequest};
+use unstale_buildkit::gateway::{FrontendResult, Job, JobRequest};
 use unstale_buildkit::llb::{Definition, Graph, Op};
-use unstale_buildkit::session::{
-    Credentials, Failure, Folder, ImageStream, Secret, Services, Session, Transfer,
-};
-use unstale_context::{ContextError, HashIndex};
+use unstale_buildkit::session::{Credentials, ImageStream, Services, Session, Transfer};
+use unstale_context::HashIndex;
 use unstale_docker::EngineError;
 use unstale_ledger::Ledger;
-
-/// The label by which the engine's own worker says what `host-gateway` is (moby, `builder-next`).
-const HOST_GATEWAY_LABEL: &str = "org.mobyproject.buildkit.worker.moby.host-gateway-ip";
 
 /// What all services of a build share.
 pub(super) struct Shared {
@@ -50,50 +54,17 @@ pub(super) struct Shared {
     /// The command line asks to run every step.
     pub no_cache_flag: bool,
     pub reruns: Reruns,
+    pub witnesses: explain::Witnesses,
 }
 
-/// Why a service was not built.
-#[derive(Debug, thiserror::Error)]
-pub enum ServiceError {
-    /// The build cannot be done as it is described.
-    #[error(transparent)]
-    Spec(#[from] SpecError),
-    /// Something on this machine that the build needs cannot be had.
-    #[error(transparent)]
-    Session(Failure),
-    /// An ssh agent or key cannot be used.
-    #[error(transparent)]
-    Ssh(#[from] SshError),
-    /// The builder refused the build or a step failed.
-    #[error(transparent)]
-    BuildKit(#[from] unstale_buildkit::Error),
-    /// The image could not be loaded into the engine, or not be found there.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The image that was built is not in the engine.
-    #[error("the image {0} is not in the engine after the build")]
-    NoImage(String),
-    /// git could not be asked for the commit.
-    #[error(transparent)]
-    Git(#[from] GitError),
-    /// The context's patterns cannot be used.
-    #[error(transparent)]
-    Context(#[from] ContextError),
-    /// A file for the build could not be written.
-    #[error("cannot write a temporary file for the build")]
-    Temporary(#[source] std::io::Error),
-    /// A `--rerun` selects no step, or several.
-    #[error(transparent)]
-    Rerun(#[from] RerunError),
-    /// A service that this one is built from failed.
-    #[error("service {0}, which it is built from, was not built")]
-    Dependency(String),
-    /// A plan needs the image of a service that is not built yet.
-    #[error("it is built from service {0}, which has to be built first")]
-    UnknownBase(String),
-    /// The build was stopped.
-    #[error("cancelled")]
-    Cancelled,
+impl Shared {
+    /// The digest that a name has in its registry, as the engine sees it.
+    pub async fn registry_digest(&self, name: &str) -> Result<Option<String>, EngineError> {
+        let host = unstale_docker::registry_host(name);
+        let login = self.credentials.credentials(host.to_owned()).await.ok().flatten();
+        let login = login.map(|login| (login.username, login.secret));
+        self.builder.engine.registry_digest(name, login).await
+    }
 }
 
 /// What came of one service.
@@ -114,6 +85,8 @@ pub struct ServiceReport {
     pub bases: Vec<(String, Option<String>)>,
     /// The folders as they were sent.
     pub transfers: Vec<Transfer>,
+    /// The cache that was exported to a registry: the digest of its manifest, and its mode (`min` or `max`).
+    pub cache_export: Option<(String, String)>,
     /// When it began, by this machine's clock.
     pub started: SystemTime,
     /// When it ended.
@@ -187,6 +160,7 @@ pub(super) async fn build(
         steps,
         bases,
         transfers,
+        cache_export,
         other_folders: _,
     } = record;
     ServiceReport {
@@ -198,6 +172,7 @@ pub(super) async fn build(
         steps,
         bases,
         transfers,
+        cache_export,
         started,
         completed,
         result,
@@ -211,6 +186,7 @@ struct Record {
     steps: Vec<Step>,
     bases: Vec<(String, Option<String>)>,
     transfers: Vec<Transfer>,
+    cache_export: Option<(String, String)>,
     /// The build was given up before anything ran: what the daemon keeps under this token is what it has to build on.
     other_folders: Option<String>,
 }
@@ -281,7 +257,7 @@ async fn run(
             () = cancel.cancelled() => Err(ServiceError::Cancelled),
         };
         let prepared = match prepared {
-            Ok(mut result) => explained(shared, build, &mut result, &folders, cancel)
+            Ok(mut result) => explained(shared, build, &job, &mut result, &folders, true, cancel)
                 .await
                 .map(|rest| (result, rest)),
             Err(error) => Err(error),
@@ -322,7 +298,8 @@ async fn run(
             config: String::from_utf8_lossy(result.image_config().unwrap_or_default()).into_owned(),
             _session: session.clone(),
         };
-        finish(shared, job, result, archive, cancel).await?;
+        let response = finish(shared, job, result, archive, cancel).await?;
+        record.cache_export = cache_export(build, &response);
         Ok(built)
     }
     .await;
@@ -357,81 +334,6 @@ async fn run(
     Ok((image.id, built))
 }
 
-/// Has the graph of a build made and looks at what is known of its steps; nothing is run, and no folder is sent but the
-/// Dockerfile's. `images` are those of other services, by the context that each stands for.
-pub(super) async fn look(
-    shared: &Shared,
-    build: &mut ServiceBuild,
-    images: BTreeMap<String, String>,
-    cancel: &CancellationToken,
-) -> Result<(Graph, explain::Evidence, Option<Revision>), ServiceError> {
-    let commit_arg = commit_arg(shared, build)?;
-    let builder = &shared.builder;
-    let inline = InlineDockerfile::write(build).map_err(ServiceError::Temporary)?;
-    let folders = session_folders(build, inline.as_ref(), shared.index.as_ref());
-    let services = Services {
-        folders: folders.clone(),
-        credentials: Some(shared.credentials.clone()),
-        ..Services::default()
-    };
-    let session = Session::open(&builder.transport, &cache_key::shared_key(build), services).await?;
-    let job = JobRequest {
-        session: session.id().to_owned(),
-        entitlements: request::entitlements(build).into_keys().collect(),
-        internal: true,
-        ..JobRequest::default()
-    };
-    let session = Arc::new(session);
-    let built = |image: String| BuiltService {
-        image,
-        definition: None,
-        config: String::new(),
-        _session: session.clone(),
-    };
-    let needs = images
-        .into_iter()
-        .map(|(context, image)| (context, built(image)))
-        .collect();
-    let work = async {
-        let (mut job, mut events) = builder.client.start(job).await?;
-        let drain = tokio::spawn(async move { while events.recv().await.is_some() {} });
-        let mut record = Record::default();
-        let looked = async {
-            let mut result = prepare(shared, build, &mut job, commit_arg, &needs, &mut record).await?;
-            explained(shared, build, &mut result, &folders, cancel).await
-        };
-        let looked = looked.await;
-        job.abandon("nothing is to be run".to_owned()).await?;
-        let _ = drain.await;
-        let (graph, evidence) = looked?;
-        Ok((graph, evidence, record.revision))
-    };
-    let looked = tokio::select! {
-        looked = work => looked,
-        () = cancel.cancelled() => Err(ServiceError::Cancelled),
-    };
-    looked.map_err(|error| match session.take_failure() {
-        Some(failure) if !matches!(error, ServiceError::Cancelled) => ServiceError::Session(failure),
-        _ => error,
-    })
-}
-
-/// The graph, and what is known of its steps before they are run.
-async fn explained(
-    shared: &Shared,
-    build: &ServiceBuild,
-    result: &mut FrontendResult,
-    folders: &HashMap<String, Folder>,
-    cancel: &CancellationToken,
-) -> Result<(Graph, explain::Evidence), ServiceError> {
-    let graph = shared.reruns.apply(build, result, cancel).await?;
-    let evidence = tokio::select! {
-        evidence = explain::gather(shared, build, &graph, folders) => evidence?,
-        () = cancel.cancelled() => return Err(ServiceError::Cancelled),
-    };
-    Ok((graph, evidence))
-}
-
 /// Passes the build's events on as they come, until the daemon has no more.
 async fn follow_steps(
     mut receiver: mpsc::Receiver<unstale_buildkit::status::StatusEvent>,
@@ -449,92 +351,6 @@ async fn follow_steps(
     }
 }
 
-/// What the commit argument will be: nothing, the tree's commit, or the service's own, which needs the graph.
-enum CommitArg {
-    None,
-    Known,
-    OfService,
-}
-
-/// Sets the commit argument if the Dockerfile declares it and the user does not set it.
-fn commit_arg(shared: &Shared, build: &mut ServiceBuild) -> Result<CommitArg, ServiceError> {
-    let Some(text) = build.read_dockerfile()? else {
-        return Ok(CommitArg::None);
-    };
-    let name = &shared.config.commit.arg;
-    let Some(repository) = &shared.repository else {
-        return Ok(CommitArg::None);
-    };
-    let declares = unstale_dockerfile::Dockerfile::parse(&text).declares_arg(name);
-    if !declares || build.args.contains_key(name) {
-        return Ok(CommitArg::None);
-    }
-    match shared.config.commit.scope {
-        CommitScope::Head => {
-            build.args.insert(name.clone(), repository.commit().value());
-            Ok(CommitArg::Known)
-        }
-        CommitScope::Service => Ok(CommitArg::OfService),
-    }
-}
-
-/// Asks the frontend for the graph, and git for the commit of the inputs that the graph names.
-async fn prepare(
-    shared: &Shared,
-    build: &mut ServiceBuild,
-    job: &mut Job,
-    commit_arg: CommitArg,
-    needs: &Needs,
-    record: &mut Record,
-) -> Result<FrontendResult, ServiceError> {
-    let result = job.frontend(frontend_request(shared, build, job, needs)?).await?;
-    let Some(repository) = &shared.repository else {
-        return Ok(result);
-    };
-    let inputs = ServiceInputs::new(build, &result.graph()?)?;
-    record.revision = repository.revision(&inputs).await?;
-    if let (CommitArg::OfService, Some(revision)) = (commit_arg, &record.revision) {
-        build
-            .args
-            .insert(shared.config.commit.arg.clone(), revision.value());
-        return Ok(job.frontend(frontend_request(shared, build, job, needs)?).await?);
-    }
-    Ok(result)
-}
-
-fn frontend_request(
-    shared: &Shared,
-    build: &ServiceBuild,
-    job: &Job,
-    needs: &Needs,
-) -> Result<FrontendRequest, SpecError> {
-    // The engine's BuildKit finds the very image that was just built, unless it is told to ask a registry; any other
-    // builder gets the graph, which is in its cache.
-    let from_store = matches!(shared.builder.target, Target::Engine(_)) && !build.pull;
-    let mut inputs = HashMap::new();
-    let mut service_images = BTreeMap::new();
-    for (number, (context, built)) in needs.iter().enumerate() {
-        let image = match &built.definition {
-            Some(definition) if !from_store => {
-                let input = format!("service{number}");
-                inputs.insert(input.clone(), definition.clone());
-                ServiceImage::Input(input, built.config.clone())
-            }
-            _ => ServiceImage::Image(built.image.clone()),
-        };
-        service_images.insert(context.clone(), image);
-    }
-    let capabilities = job.capabilities();
-    let facts = Facts {
-        capabilities,
-        target: shared.builder.target,
-        host_gateway: capabilities.worker_label(HOST_GATEWAY_LABEL),
-        service_images: &service_images,
-    };
-    let options = request::frontend_options(build, &facts)?;
-    Ok(FrontendRequest { options, inputs })
-}
-
 /// Runs the graph, and loads the archive that a stand-alone builder sends.
 async fn finish(
     shared: &Shared,
@@ -542,11 +358,10 @@ async fn finish(
     result: FrontendResult,
     archive: Option<mpsc::Receiver<Result<bytes::Bytes, std::io::Error>>>,
     cancel: &CancellationToken,
-) -> Result<(), ServiceError> {
+) -> Result<HashMap<String, String>, ServiceError> {
     let finish = job.finish(result, cancel.clone());
     let Some(archive) = archive else {
-        finish.await.map_err(cancelled)?;
-        return Ok(());
+        return finish.await.map_err(cancelled);
     };
     let archive = tokio_stream::wrappers::ReceiverStream::new(archive);
     let load = shared.builder.engine.load(archive);
@@ -555,66 +370,36 @@ async fn finish(
     // is not worth building for.
     tokio::select! {
         finished = &mut finish => {
-            finished.map_err(cancelled)?;
+            let response = finished.map_err(cancelled)?;
             load.await?;
+            Ok(response)
         }
         loaded = &mut load => {
             loaded?;
-            finish.await.map_err(cancelled)?;
+            finish.await.map_err(cancelled)
         }
     }
-    Ok(())
+}
+
+/// The cache that the builder says it exported.
+fn cache_export(build: &ServiceBuild, response: &HashMap<String, String>) -> Option<(String, String)> {
+    #[derive(serde::Deserialize)]
+    struct Descriptor {
+        digest: String,
+    }
+    // Of several ones the answer holds the last.
+    let [entry] = build.cache_to.as_slice() else {
+        return None;
+    };
+    let descriptor: Descriptor = serde_json::from_str(response.get("cache.manifest")?).ok()?;
+    let mode = entry.attrs.get("mode").map_or("min", String::as_str);
+    Some((descriptor.digest, mode.to_owned()))
 }
 
 fn cancelled(error: unstale_buildkit::Error) -> ServiceError {
     match error {
         unstale_buildkit::Error::Cancelled => ServiceError::Cancelled,
         error => ServiceError::BuildKit(error),
-    }
-}
-
-/// The folders that a session offers, by the graph's names.
-fn session_folders(
-    build: &ServiceBuild,
-    inline: Option<&InlineDockerfile>,
-    index: Option<&Arc<HashIndex>>,
-) -> HashMap<String, Folder> {
-    let folder = |root: PathBuf| Folder::new(root, index.cloned());
-    let mut offered: HashMap<_, _> = folders(build)
-        .into_iter()
-        .map(|(name, root)| (name, folder(root)))
-        .collect();
-    let dockerfile = match (&build.dockerfile, inline) {
-        (_, Some(inline)) => Some(inline.0.path().to_path_buf()),
-        (DockerfileSource::File(path), None) => path.parent().map(PathBuf::from),
-        (DockerfileSource::Inline(_), None) => None,
-    };
-    let is_remote = matches!(build.context, Context::Remote(_)) && inline.is_none();
-    if let Some(root) = dockerfile.filter(|_| !is_remote) {
-        offered.insert(DOCKERFILE.to_owned(), folder(root));
-    }
-    debug_assert!(offered.contains_key(CONTEXT) || matches!(build.context, Context::Remote(_)));
-    offered
-}
-
-/// The text of `dockerfile_inline` as a file, for as long as the build runs.
-struct InlineDockerfile(tempfile::TempDir);
-
-impl InlineDockerfile {
-    fn write(build: &ServiceBuild) -> std::io::Result<Option<InlineDockerfile>> {
-        let DockerfileSource::Inline(text) = &build.dockerfile else {
-            return Ok(None);
-        };
-        let folder = tempfile::Builder::new().prefix("unstale-").tempdir()?;
-        std::fs::write(folder.path().join("Dockerfile"), text)?;
-        Ok(Some(InlineDockerfile(folder)))
-    }
-}
-
-fn secret(source: &SecretSource) -> Secret {
-    match source {
-        SecretSource::File(path) => Secret::File(path.clone()),
-        SecretSource::Value(value) => Secret::Value(value.clone().into_bytes()),
     }
 }
 

@@ -111,13 +111,10 @@ pub fn outcomes(plan: &Report, build: &Report) -> Vec<Mistake> {
 
 /// Judges the causes and origins of a plan or a build.
 pub fn reasons(report: &Report, known: &Known) -> Vec<Mistake> {
-    // What a plan leaves open may be named as the first of a chain.
-    let may_run = |step: &&Step| runs(step) || step.outcome == "maybe";
-    let ran: Vec<&Step> = report.steps.iter().filter(may_run).collect();
     let mut mistakes = Vec::new();
     for step in &report.steps {
         let (wrong, judged) = if runs(step) {
-            (Wrong::Cause, cause(step, &ran, known))
+            (Wrong::Cause, cause(step, &report.steps, known))
         } else if step.outcome == "cached" {
             (Wrong::Origin, origin(step, known))
         } else {
@@ -181,7 +178,7 @@ fn reason(step: &Step) -> String {
     cause.or(origin).unwrap_or_else(|| "without a reason".to_owned())
 }
 
-fn cause(step: &Step, ran: &[&Step], known: &Known) -> Result<(), String> {
+fn cause(step: &Step, all: &[Step], known: &Known) -> Result<(), String> {
     let cause = step.cause.as_ref().ok_or("it needs a cause")?;
     let (id, seen) = find(step, known)?;
     let Some(before) = known.past.last() else {
@@ -222,7 +219,7 @@ fn cause(step: &Step, ran: &[&Step], known: &Known) -> Result<(), String> {
             })
         }
         "base-changed" => right(seen.base != before.base, || truth(seen, before)),
-        "parent-ran" => parent(cause, id, ran, known),
+        "parent-ran" => parent(cause, id, all, known),
         "record-pruned" | "cleared" => {
             let was_built = known.past.iter().any(|past| {
                 past.picture
@@ -253,20 +250,31 @@ fn is_told(seen: &Seen, no_cache: NoCache) -> bool {
         }
 }
 
-fn parent(cause: &Cause, id: Id, ran: &[&Step], known: &Known) -> Result<(), String> {
+fn parent(cause: &Cause, id: Id, all: &[Step], known: &Known) -> Result<(), String> {
     let name = cause
         .step
         .as_deref()
         .ok_or("parent-ran needs the name of a step")?;
-    let parent = ran
+    let parent = all
         .iter()
         .find(|step| step.name == name)
-        .ok_or("the step that it names did not run")?;
-    let (parent_id, _) = find(parent, known)?;
+        .ok_or("there is no step of that name")?;
+    let (parent_id, seen) = find(parent, known)?;
     // One instruction can be two steps: with `--link`, the copy and the laying on top.
     right(parent_id == id || known.now.depends(id, parent_id), || {
         "it does not depend on the step that is named".to_owned()
     })?;
+    if parent.outcome == "cached" {
+        // An earlier result of it is reused, another one than that of the last build.
+        let before = known
+            .past
+            .last()
+            .and_then(|past| past.picture.steps.get(&parent_id));
+        let is_other = before.is_some_and(|before| truth(seen, before) != NOTHING);
+        return right(is_other, || {
+            "the step that it names did not run, and is the same".to_owned()
+        });
+    }
     let is_first = parent
         .cause
         .as_ref()

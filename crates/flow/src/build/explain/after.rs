@@ -132,9 +132,7 @@ fn cause(causes: &mut [Option<Cause>], expected: &Reason, number: usize) -> Caus
 
 /// The names of the caches that the build may import from.
 fn imports(build: &ServiceBuild) -> Vec<String> {
-    let name =
-        |entry: &unstale_buildkit::gateway::CacheEntry| entry.attrs.get("ref").unwrap_or(&entry.kind).clone();
-    build.cache_from.iter().map(name).collect()
+    build.cache_from.iter().map(super::imports::reference).collect()
 }
 
 struct Search<'a> {
@@ -183,8 +181,11 @@ impl Search<'_> {
                 .or_else(|| Made::seen(self.find(vertex, below)?));
             return (Origin::of(past), made);
         }
+        let imported = pasts
+            .iter()
+            .find(|past| past.imported.is_some() && past.made.is_none());
         let Some(record) = self.find(vertex, below) else {
-            return (self.unseen(), None);
+            return (imported.map_or_else(|| self.unseen(), Origin::of), None);
         };
         // A result of ours that was not believed to be usable, and was.
         let is_its = |made: &Made| made.record.as_deref() == Some(&record.id) || made.covers(record);
@@ -199,6 +200,9 @@ impl Search<'_> {
             (true, true) => OriginKind::Local,
             (true, false) => OriginKind::Imported,
         };
+        if let Some(imported) = imported.filter(|_| kind == OriginKind::Imported) {
+            return (Origin::of(imported), Made::seen(record));
+        }
         let created = record
             .created
             .and_then(|created| created.duration_since(SystemTime::UNIX_EPOCH).ok());

@@ -5,11 +5,14 @@
 //! and, where something ran or came from elsewhere, the records again.
 
 mod after;
+mod imports;
 mod memory;
 mod origin;
+mod witness;
 
 pub(super) use after::conclude;
 pub use origin::{Origin, OriginKind};
+pub(super) use witness::Witnesses;
 
 use super::request::Target;
 use super::service::{ServiceError, Shared};
@@ -20,7 +23,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 use unstale_buildkit::control::UsageRecord;
-use unstale_buildkit::llb::{Graph, LocalSource, Op, Vertex};
+use unstale_buildkit::gateway::Job;
+use unstale_buildkit::llb::{Definition, Graph, LocalSource, Op, Vertex};
 use unstale_buildkit::session::Folder;
 use unstale_context::digest::Rules;
 use unstale_context::{Selector, Snapshot};
@@ -64,18 +68,40 @@ struct Base {
     created: i64,
 }
 
-/// Gathers and decides. `folders` are those that the session offers.
-pub(super) async fn gather(
-    shared: &Shared,
-    build: &ServiceBuild,
-    graph: &Graph,
-    folders: &HashMap<String, Folder>,
-) -> Result<Evidence, ServiceError> {
+/// What is to be explained.
+pub(super) struct Subject<'a> {
+    pub build: &'a ServiceBuild,
+    /// The build at the daemon, by which registries can be asked.
+    pub job: &'a Job,
+    pub definition: Option<&'a Definition>,
+    pub graph: &'a Graph,
+    /// Those that the session offers.
+    pub folders: &'a HashMap<String, Folder>,
+    /// It will be run.
+    pub will_run: bool,
+}
+
+/// Gathers and decides.
+pub(super) async fn gather(shared: &Shared, subject: &Subject<'_>) -> Result<Evidence, ServiceError> {
+    let Subject {
+        build,
+        job,
+        definition,
+        graph,
+        folders,
+        will_run,
+    } = *subject;
     let asked = SystemTime::now();
-    let (records, snapshots, bases) = tokio::join!(
-        shared.builder.client.disk_usage(),
+    let records = async {
+        // After the witness, whose own record counts as well.
+        let lost_before = witness::lost_before(shared, definition, graph, job, will_run).await;
+        (shared.builder.client.disk_usage().await, lost_before)
+    };
+    let ((records, lost_before), snapshots, bases, imports) = tokio::join!(
+        records,
         snapshots(graph, folders),
         bases(shared, graph),
+        imports::imports(shared, build, job),
     );
     let (records, snapshots) = (records?, snapshots?);
     let minor = shared.builder.buildkit_minor();
@@ -96,8 +122,10 @@ pub(super) async fn gather(
     drop(inputs);
     let memory = LedgerMemory::new(shared);
     let before = memory.last_service(&build.service);
-    let found = known_records(&records, before.as_ref(), &bases);
-    let predictions = predict(graph, &keys, &memory, &found, !build.cache_from.is_empty());
+    let found = known_records(&records, before.as_ref(), &bases)
+        .with_imports(imports)
+        .lost_before(lost_before);
+    let predictions = predict(graph, &keys, &memory, &found);
     let mask = build.mask();
     let lines: Vec<&str> = text.lines().collect();
     let describe = Describe {

@@ -1,0 +1,121 @@
+//! What the caches hold that a build imports. BuildKit's keys in them cannot be read, but a cache that a build of ours
+//! exported is known by its digest, and the ledger has the steps of that build.
+
+use super::super::service::Shared;
+use super::super::spec::ServiceBuild;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use unstale_buildkit::gateway::{CacheEntry, Job};
+use unstale_ledger::{ExportedCache, StepOutcome, StepRecord};
+use unstale_plan::{Imports, Past};
+
+/// What stands behind the name of a cache.
+enum Found {
+    /// One of these digests may be known.
+    Digests(Vec<String>),
+    /// No cache.
+    Nothing,
+    /// It cannot be told.
+    Unclear,
+}
+
+/// Asks the registries, and the ledger for who made what is there.
+pub(super) async fn imports(shared: &Shared, build: &ServiceBuild, job: &Job) -> Imports {
+    let mut imports = Imports::default();
+    for entry in &build.cache_from {
+        let name = reference(entry);
+        let digests = match find(shared, entry, job).await {
+            Found::Digests(digests) => digests,
+            Found::Nothing => continue,
+            Found::Unclear => Vec::new(),
+        };
+        let exported = digests.iter().find_map(|digest| {
+            let ledger = shared.ledger.as_ref()?.lock().ok()?;
+            Some((digest, ledger.exported_cache(digest).ok()??))
+        });
+        match exported {
+            Some((digest, exported)) => hold(&mut imports, &name, digest, &exported),
+            None => imports.is_unclear = true,
+        }
+    }
+    imports
+}
+
+/// The name of a cache, for people.
+pub(super) fn reference(entry: &CacheEntry) -> String {
+    entry.attrs.get("ref").unwrap_or(&entry.kind).clone()
+}
+
+async fn find(shared: &Shared, entry: &CacheEntry, job: &Job) -> Found {
+    let name = match entry.attrs.get("ref") {
+        Some(name) if entry.kind == "registry" => name,
+        _ => return Found::Unclear,
+    };
+    // An image, with the cache in its configuration?
+    if let Ok((digest, config)) = job.resolve_image(name).await {
+        #[derive(Deserialize)]
+        struct Config {
+            #[serde(rename = "moby.buildkit.cache.v0")]
+            cache: Option<serde::de::IgnoredAny>,
+        }
+        return match serde_json::from_slice::<Config>(&config) {
+            // In the classic store an image is called by its configuration's digest.
+            Ok(Config { cache: Some(_) }) => Found::Digests(vec![
+                digest,
+                format!("sha256:{}", hex::encode(Sha256::digest(&config))),
+            ]),
+            Ok(Config { cache: None }) => Found::Nothing,
+            Err(_) => Found::Unclear,
+        };
+    }
+    match shared.registry_digest(name).await {
+        Ok(Some(digest)) => Found::Digests(vec![digest]),
+        Ok(None) => Found::Nothing,
+        Err(_) => Found::Unclear,
+    }
+}
+
+/// Takes the steps of the build that exported a cache.
+fn hold(imports: &mut Imports, name: &str, digest: &str, exported: &ExportedCache) {
+    let service = &exported.service;
+    let steps: Vec<&StepRecord> = match &service.cache_export {
+        Some((of, mode)) if of == digest && mode == "max" => service.steps.iter().collect(),
+        // The results that are layers of the image.
+        _ => chain(&service.steps),
+    };
+    for step in steps {
+        let Some(key) = &step.explained.key else { continue };
+        let is_sure = match step.outcome {
+            StepOutcome::Ran => true,
+            // One that was not needed may have been gone already.
+            StepOutcome::Cached => step.explained.made.is_some(),
+            _ => continue,
+        };
+        if !is_sure {
+            imports.may_hold.insert(key.clone());
+            continue;
+        }
+        let ran = step.outcome == StepOutcome::Ran;
+        let past = Past {
+            build: exported.build.clone(),
+            commit: exported.commit.clone(),
+            made_ms: step.completed_ms.filter(|_| ran),
+            made: None,
+            imported: Some(name.to_owned()),
+            found_ms: exported.started_ms,
+        };
+        imports.holds.insert(key.clone(), past);
+    }
+}
+
+/// The last step of a graph and those that it lies upon.
+fn chain(steps: &[StepRecord]) -> Vec<&StepRecord> {
+    let mut chain = Vec::new();
+    let mut next = steps.iter().rfind(|step| step.explained.key.is_some());
+    while let Some(step) = next.take() {
+        chain.push(step);
+        let below = step.inputs.first();
+        next = below.and_then(|digest| steps.iter().find(|step| step.digest == *digest));
+    }
+    chain
+}

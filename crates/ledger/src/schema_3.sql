@@ -1,0 +1,16 @@
+-- Schema 3: what tells whether a builder still finds its results, and what an imported cache holds.
+
+-- A file that was put on a base image, and since when it has been there.
+CREATE TABLE witness (
+    engine_id TEXT NOT NULL,
+    builder   TEXT NOT NULL,
+    base      TEXT NOT NULL, -- digest of the vertex
+    token     TEXT NOT NULL, -- what the file says
+    since_ms  INTEGER NOT NULL,
+    PRIMARY KEY (engine_id, builder, base)
+) WITHOUT ROWID;
+
+ALTER TABLE service ADD COLUMN cache_digest TEXT; -- of the cache that was exported to a registry
+ALTER TABLE service ADD COLUMN cache_mode   TEXT; -- 'min' or 'max'
+CREATE INDEX service_by_image_id ON service (image_id) WHERE image_id IS NOT NULL;
+CREATE INDEX service_by_cache_digest ON service (cache_digest) WHERE cache_digest IS NOT NULL;

@@ -1,0 +1,58 @@
+//! Since when a builder is known to find its results again.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use crate::{Ledger, LedgerError};
+
+/// A result of our own on a base image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witness {
+    /// What its file says.
+    pub token: String,
+    /// Since when it has been there without a break, in milliseconds since 1970 by this machine's clock.
+    pub since_ms: i64,
+}
+
+impl Ledger {
+    /// The witness that one builder has on a base image.
+    ///
+    /// # Errors
+    /// Any failure to read.
+    pub fn witness(&self, engine: &str, builder: &str, base: &str) -> Result<Option<Witness>, LedgerError> {
+        let connection = self.connection();
+        let read = || {
+            connection
+                .prepare_cached(
+                    "SELECT token, since_ms FROM witness WHERE engine_id = ?1 AND builder = ?2 AND base = ?3",
+                )?
+                .query_row([engine, builder, base], |row| {
+                    Ok(Witness {
+                        token: row.get(0)?,
+                        since_ms: row.get(1)?,
+                    })
+                })
+                .optional()
+        };
+        read().map_err(self.failed("read since when results are there"))
+    }
+
+    /// Remembers a witness.
+    ///
+    /// # Errors
+    /// Any failure to write.
+    pub fn set_witness(
+        &self,
+        engine: &str,
+        builder: &str,
+        base: &str,
+        witness: &Witness,
+    ) -> Result<(), LedgerError> {
+        self.transact("record since when results are there", |transaction| {
+            transaction.execute(
+                "INSERT OR REPLACE INTO witness (engine_id, builder, base, token, since_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![engine, builder, base, witness.token, witness.since_ms],
+            )?;
+            Ok(())
+        })
+    }
+}
