@@ -135,7 +135,7 @@ pub(crate) fn on_every_engine(test: impl Fn(&Engine, &Project) + Sync) {
 }
 
 /// The same for a test that prunes: with each engine alone.
-fn on_every_engine_alone(test: impl Fn(&Engine, &Project) + Sync) {
+pub(crate) fn on_every_engine_alone(test: impl Fn(&Engine, &Project) + Sync) {
     side_by_side(|engine| {
         let _exclusive = engine.exclusive();
         test(engine, &Project::new("options"));

@@ -1,13 +1,13 @@
 //! `unstale plan` says what a build then does, and leaves nothing behind; `unstale why` tells it afterwards.
 
-use crate::options::{build, on_every_engine, output};
+use crate::options::{build, on_every_engine, on_every_engine_alone, output};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use testkit::{Engine, Project};
 
 /// The plan as JSON.
 #[track_caller]
-fn plan(project: &Project, engine: &Engine, arguments: &[&str]) -> Value {
+pub(crate) fn plan(project: &Project, engine: &Engine, arguments: &[&str]) -> Value {
     let mut command = project.unstale(engine);
     command.args(["plan", "--format", "json"]).args(arguments);
     let output = command.output().unwrap();
@@ -164,6 +164,45 @@ fn the_detailed_exit_code_tells_whether_something_would_run() {
         assert_eq!(code(), Some(10), "{}", engine.name);
         build(project, engine, &[]).ok();
         assert_eq!(code(), Some(0), "{}", engine.name);
+    });
+}
+
+/// In containerd's store every result on an image is lost then, and is listed as before.
+#[test]
+fn a_prune_of_anything_is_noticed() {
+    on_every_engine_alone(|engine, project| {
+        write(project);
+        build(project, engine, &[]).ok();
+        let planned = || {
+            let document = plan(project, engine, &[]);
+            let step = |step: &Value| {
+                let is_own = step["kind"] == "instruction" && step["outcome"] == "run";
+                is_own.then(|| (step["instruction"].clone(), step["cause"]["kind"].clone()))
+            };
+            let steps = document["services"][0]["steps"].as_array().unwrap();
+            steps.iter().filter_map(step).collect::<Vec<_>>()
+        };
+        assert!(planned().is_empty(), "{}: {:?}", engine.name, planned());
+        let usage = engine.api("GET", "/system/df?type=build-cache").unwrap();
+        let records = usage["BuildCache"].as_array().cloned().unwrap_or_default();
+        let mut received: Vec<Value> = records
+            .into_iter()
+            .filter(|record| record["Type"] == "source.local")
+            .collect();
+        received.sort_by_key(|record| record["CreatedAt"].to_string());
+        let id = received.pop().unwrap()["ID"].as_str().unwrap().to_owned();
+        let filters = format!("%7B%22id%22%3A%5B%22{id}%22%5D%7D");
+        let pruned = engine
+            .api("POST", &format!("/build/prune?all=1&filters={filters}"))
+            .unwrap();
+        assert_eq!(pruned["CachesDeleted"][0], id.as_str(), "{}", engine.name);
+        let before = planned();
+        let built = build(project, engine, &[]).ok().outcomes("app");
+        let ran = built.iter().filter(|outcome| **outcome == "ran").count();
+        assert_eq!(before.len(), ran, "{}: {before:?}, {built:?}", engine.name);
+        let is_explained = |(_, cause): &(Value, Value)| cause == "record-pruned";
+        assert!(before.iter().all(is_explained), "{}: {before:?}", engine.name);
+        assert!(planned().is_empty(), "{}: {:?}", engine.name, planned());
     });
 }
 

@@ -115,6 +115,10 @@ pub struct Steps {
     vertices: HashMap<String, Known>,
     /// The graph's vertices that need no other.
     sources: HashSet<String>,
+    /// Where each vertex stands in the graph.
+    positions: HashMap<String, usize>,
+    /// The vertices of the graph that need one, by its digest.
+    consumers: HashMap<String, Vec<String>>,
     /// The graph's names by digest. A vertex that another build shares carries that build's name.
     names: HashMap<String, String>,
     /// What is said of the graph's vertices when they end.
@@ -138,6 +142,8 @@ struct Known {
     announced_start: bool,
     /// How many times it began to work, as opposed to being loaded.
     runs: u32,
+    /// What the daemon concluded of it is true of a step that needs it, and may not be of another one.
+    is_believed: bool,
     /// The end of its output.
     tail: VecDeque<u8>,
 }
@@ -152,6 +158,8 @@ impl Steps {
             order: Vec::new(),
             vertices: HashMap::new(),
             sources: HashSet::new(),
+            positions: HashMap::new(),
+            consumers: HashMap::new(),
             names: HashMap::new(),
             words: HashMap::new(),
         }
@@ -161,6 +169,16 @@ impl Steps {
     pub fn expect(&mut self, graph: &Graph) {
         let sources = graph.vertices.iter().filter(|vertex| vertex.inputs.is_empty());
         self.sources = sources.map(|vertex| vertex.digest.clone()).collect();
+        for (position, vertex) in graph.vertices.iter().enumerate() {
+            self.positions.insert(vertex.digest.clone(), position);
+            for input in &vertex.inputs {
+                let needed = graph.vertices[input.vertex].digest.clone();
+                self.consumers
+                    .entry(needed)
+                    .or_default()
+                    .push(vertex.digest.clone());
+            }
+        }
         let names = graph
             .vertices
             .iter()
@@ -246,6 +264,7 @@ impl Steps {
                 outcome: None,
                 announced_start: false,
                 runs: 0,
+                is_believed: false,
                 tail: VecDeque::new(),
             };
             self.vertices.insert(digest.clone(), known);
@@ -295,7 +314,7 @@ impl Steps {
         self.sources.contains(digest) && known.is_some_and(|known| known.runs == 1 && !known.state.cached)
     }
 
-    /// A vertex has ended well: what the daemon concluded of its inputs is true.
+    /// A vertex has ended well: what the daemon concluded of its inputs is true, unless another step needs them yet.
     fn believe_inputs(&mut self, digest: &str) -> Vec<Event> {
         let mut events = Vec::new();
         let inputs = |steps: &Steps, digest: &str| {
@@ -306,17 +325,33 @@ impl Steps {
                 .unwrap_or_default()
         };
         let mut pending = inputs(self, digest);
+        let mut concluded: Vec<String> = Vec::new();
         while let Some(input) = pending.pop() {
-            let inferred = self
-                .vertices
-                .get(&input)
-                .is_some_and(|known| known.outcome.is_none() && known.state.is_inferred());
-            if inferred || (self.is_only_resolved(&input) && !self.is_settled(&input)) {
-                pending.extend(inputs(self, &input));
+            if !self.is_concluded(&input) || concluded.contains(&input) {
+                continue;
+            }
+            pending.extend(inputs(self, &input));
+            concluded.push(input);
+        }
+        // Every step after those that need it.
+        concluded.sort_by_key(|digest| std::cmp::Reverse(self.positions.get(digest).copied()));
+        for input in concluded {
+            let consumers = self.consumers.get(&input);
+            let has_ended = |consumer: &String| consumer == digest || self.is_settled(consumer);
+            if consumers.is_none_or(|consumers| consumers.iter().all(has_ended)) {
                 events.extend(self.settle(&input, Outcome::Cached));
+            } else if let Some(known) = self.vertices.get_mut(&input) {
+                known.is_believed = true;
             }
         }
         events
+    }
+
+    /// True for a vertex without an end of its own.
+    fn is_concluded(&self, digest: &str) -> bool {
+        let is_inferred = |known: &Known| known.state.is_inferred();
+        !self.is_settled(digest)
+            && (self.vertices.get(digest).is_some_and(is_inferred) || self.is_only_resolved(digest))
     }
 
     fn is_settled(&self, digest: &str) -> bool {
@@ -367,7 +402,13 @@ impl Steps {
                     .get(&digest)
                     .is_some_and(|known| known.announced_start)
                     && !self.is_only_resolved(&digest);
-                events.extend(self.settle(&digest, if began { Outcome::Ran } else { rest }));
+                let is_believed = self.is_concluded(&digest) && self.vertices[&digest].is_believed;
+                let outcome = match (began, is_believed) {
+                    (true, _) => Outcome::Ran,
+                    (false, true) => Outcome::Cached,
+                    (false, false) => rest,
+                };
+                events.extend(self.settle(&digest, outcome));
             }
         }
         let mut steps = Vec::new();

@@ -164,6 +164,16 @@ fn forget(project: &Project, engine: &Engine) {
     }
 }
 
+/// Outcome and origin of each instruction, as a plan says them.
+fn planned(project: &Project, engine: &Engine) -> Vec<String> {
+    let document = crate::plan::plan(project, engine, &[]);
+    let steps = document["services"][0]["steps"].as_array().unwrap();
+    let own = steps.iter().filter(|step| step["kind"] == "instruction");
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    own.map(|step| format!("{} {}", text(&step["outcome"]), text(&step["origin"]["kind"])))
+        .collect()
+}
+
 #[test]
 fn an_inline_cache_in_a_registry_is_hit_after_the_local_one_is_gone() {
     if registry().is_none() {
@@ -182,6 +192,7 @@ fn an_inline_cache_in_a_registry_is_hit_after_the_local_one_is_gone() {
                 .args(["push", "--quiet", &image]),
         );
         forget(project, engine);
+        assert_eq!(planned(project, engine), ["cached imported", "cached imported"]);
         assert_eq!(
             build(project, engine, &[]).ok().outcomes("app"),
             ["cached", "cached"]
@@ -189,6 +200,7 @@ fn an_inline_cache_in_a_registry_is_hit_after_the_local_one_is_gone() {
         // The same without the import: it was not the engine's own memory.
         forget(project, engine);
         write_marked_project(project, "no_cache: false");
+        assert_eq!(planned(project, engine), ["run ", "run "]);
         assert_eq!(build(project, engine, &[]).ok().outcomes("app"), ["ran", "ran"]);
     });
 }
@@ -236,6 +248,7 @@ fn a_registry_cache_is_written_and_hit_where_the_engine_can_and_refused_where_no
         }
         assert_eq!(built.ok().outcomes("app"), ["ran", "ran"]);
         forget(project, engine);
+        assert_eq!(planned(project, engine), ["cached imported", "cached imported"]);
         assert_eq!(
             build(project, engine, &[]).ok().outcomes("app"),
             ["cached", "cached"]

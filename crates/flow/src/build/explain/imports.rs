@@ -110,12 +110,21 @@ fn hold(imports: &mut Imports, name: &str, digest: &str, exported: &ExportedCach
 
 /// The last step of a graph and those that it lies upon.
 fn chain(steps: &[StepRecord]) -> Vec<&StepRecord> {
-    let mut chain = Vec::new();
-    let mut next = steps.iter().rfind(|step| step.explained.key.is_some());
-    while let Some(step) = next.take() {
+    let mut chain: Vec<&StepRecord> = Vec::new();
+    let mut next: Vec<&StepRecord> = steps
+        .iter()
+        .rfind(|step| step.explained.key.is_some())
+        .into_iter()
+        .collect();
+    while let Some(step) = next.pop() {
+        if chain.iter().any(|known| known.digest == step.digest) {
+            continue;
+        }
         chain.push(step);
-        let below = step.inputs.first();
-        next = below.and_then(|digest| steps.iter().find(|step| step.digest == *digest));
+        // What `--link` copies lies upon nothing, and is laid on the rest: BuildKit's name for that.
+        let is_merge = step.instruction.starts_with("LINK ");
+        let below = step.inputs.iter().take(if is_merge { usize::MAX } else { 1 });
+        next.extend(below.filter_map(|digest| steps.iter().find(|step| step.digest == *digest)));
     }
     chain
 }

@@ -88,6 +88,52 @@ fn a_conclusion_is_believed_when_its_descendant_ends_well() {
     );
 }
 
+/// Found by the campaign (28.5 containerd, seed 100, run 34): a stage that a reused `COPY --from` did not need, and
+/// another stage did.
+#[test]
+fn a_conclusion_is_not_believed_while_another_step_may_need_the_vertex() {
+    let graph = graph(&[
+        ("base", &[]),
+        ("a", &[0]),
+        ("copy", &[1]),
+        ("other", &[1]),
+        ("last", &[2, 3]),
+    ]);
+    let loaded = vec![
+        state("base", &[], true, 5, 5),
+        state("a", &["base"], true, 5, 5),
+        state("copy", &["a"], true, 5, 6),
+    ];
+    let ran = vec![
+        state("a", &["base"], false, 7, 0),
+        state("a", &["base"], false, 7, 8),
+        state("other", &["a"], false, 8, 9),
+        state("last", &["copy", "other"], false, 9, 10),
+    ];
+    use Outcome::{Cached, NotReached, Ran};
+    assert_eq!(
+        run([loaded.clone(), ran].concat(), &graph, true),
+        outcomes(&[
+            ("base", Cached),
+            ("a", Ran),
+            ("copy", Cached),
+            ("other", Ran),
+            ("last", Ran)
+        ])
+    );
+    // The build failed elsewhere: the copy did not need it.
+    assert_eq!(
+        run(loaded, &graph, false),
+        outcomes(&[
+            ("base", Cached),
+            ("a", Cached),
+            ("copy", Cached),
+            ("other", NotReached),
+            ("last", NotReached)
+        ])
+    );
+}
+
 #[test]
 fn a_conclusion_from_a_step_that_failed_is_not_believed() {
     let graph = graph(&[("a", &[]), ("b", &[0]), ("c", &[1])]);
