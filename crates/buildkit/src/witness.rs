@@ -13,7 +13,7 @@ use crate::status::{StatusEvent, events};
 use crate::{Error, random_id};
 use prost::Message;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio_stream::StreamExt;
 
 /// What the step is called where a daemon lists it.
@@ -80,13 +80,22 @@ impl Witness {
     }
 }
 
+/// What a daemon answers about a witness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// It was still found. If not, it is there again.
+    pub was_found: bool,
+    /// When that was looked for, by the daemon's clock.
+    pub time: SystemTime,
+}
+
 impl Client {
-    /// Whether the daemon still has a witness; after this it has it in any case. `session` is that of a build that the
+    /// Whether the daemon still finds a witness; after this it does in any case. `session` is that of a build that the
     /// image is for.
     ///
     /// # Errors
     /// If the daemon cannot make it: the image is gone, say.
-    pub async fn has(&self, witness: Witness, session: &str) -> Result<bool, Error> {
+    pub async fn ask(&self, witness: Witness, session: &str) -> Result<Answer, Error> {
         const CALL: &str = "Control.Solve";
         let reference = random_id();
         let job = JobRequest {
@@ -106,28 +115,32 @@ impl Client {
         let follow = async {
             let status = control::StatusRequest { r#ref: reference };
             let mut stream = follower.status(status).await.ok()?.into_inner();
-            let mut is_cached = None;
+            let mut answer = None;
             while let Some(Ok(message)) = stream.next().await {
                 for event in events(message) {
                     // Not by its digest: new daemons bring definitions into a form of their own.
                     if let StatusEvent::Vertex(vertex) = event
                         && vertex.name == NAME
                         && vertex.completed.is_some()
+                        && let Some(time) = vertex.started
                     {
-                        is_cached = Some(vertex.cached);
+                        answer = Some(Answer {
+                            was_found: vertex.cached,
+                            time,
+                        });
                     }
                 }
             }
-            is_cached
+            answer
         };
         let both = async { tokio::join!(solve, follow) };
-        let (solved, is_cached) = tokio::time::timeout(BOUND, both)
+        let (solved, answer) = tokio::time::timeout(BOUND, both)
             .await
             .map_err(|_| Error::Timeout {
                 call: CALL,
                 seconds: BOUND.as_secs(),
             })?;
         solved?;
-        is_cached.ok_or_else(|| Error::Protocol("a build without a word of its only step".to_owned()))
+        answer.ok_or_else(|| Error::Protocol("a build without a word of its only step".to_owned()))
     }
 }

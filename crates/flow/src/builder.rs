@@ -139,19 +139,12 @@ impl Builder {
         })
     }
 
-    /// The minor version of its BuildKit, `0.<minor>`. One that does not say is older than 0.11: Docker Engine 20.10
-    /// (API 1.41) has 0.8, 23 (1.42) has 0.10.
+    /// The minor version of its BuildKit, `0.<minor>`.
     pub fn buildkit_minor(&self) -> u32 {
-        match &self.buildkit_version {
-            Some(version) => {
-                let mut parts = version.trim_start_matches('v').split(['.', '-', '+']);
-                let major = parts.next().and_then(|part| part.parse::<u32>().ok());
-                let minor = parts.next().and_then(|part| part.parse().ok());
-                minor.filter(|_| major == Some(0)).unwrap_or(u32::MAX)
-            }
-            None if self.identity.api_version >= (ApiVersion { major: 1, minor: 42 }) => 10,
-            None => 8,
-        }
+        self.buildkit_version
+            .as_deref()
+            .and_then(minor)
+            .unwrap_or_else(|| minor_of_engine(self.identity.api_version))
     }
 
     /// One line for people, such as `docker 28.5.2 (containerd image store)`.
@@ -170,6 +163,33 @@ impl Builder {
                 )
             }
         }
+    }
+}
+
+/// `25` of `v0.25.0`. Distributions build engines that call theirs `v0.0.0+unknown`.
+fn minor(version: &str) -> Option<u32> {
+    let mut parts = version.trim_start_matches('v').split(['.', '-', '+']);
+    let major: u32 = parts.next()?.parse().ok()?;
+    let minor = parts.next()?.parse().ok()?;
+    match (major, minor) {
+        (0, 0) => None,
+        (0, minor) => Some(minor),
+        _ => Some(u32::MAX),
+    }
+}
+
+/// The BuildKit of a Docker Engine that does not say, by the version of its API (moby's `vendor.mod` of its releases).
+fn minor_of_engine(api: ApiVersion) -> u32 {
+    match (api.major, api.minor) {
+        (0, _) | (1, ..=41) => 8, // 20.10
+        (1, 42) => 10,            // 23
+        (1, 43) => 11,            // 24
+        (1, 44) => 12,            // 25
+        (1, 45) => 13,            // 26
+        (1, 46 | 47) => 17,       // 27
+        (1, 48..=50) => 21,       // 28.0 to 28.2
+        (1, 51 | 52) => 25,       // 28.3 to 29.0
+        _ => u32::MAX,
     }
 }
 
@@ -205,5 +225,21 @@ impl Connect for Dialer {
                 Err(error) => Err(std::io::Error::new(error.source.kind(), error)),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_buildkit_is_told_or_known_by_the_engine() {
+        assert_eq!(minor("v0.25.1"), Some(25));
+        assert_eq!(minor("v0.12.0-rc1"), Some(12));
+        assert_eq!(minor("v1.2.0"), Some(u32::MAX));
+        assert_eq!(minor("v0.0.0+unknown"), None);
+        assert_eq!(minor(""), None);
+        assert_eq!(minor_of_engine(ApiVersion { major: 1, minor: 41 }), 8);
+        assert_eq!(minor_of_engine(ApiVersion { major: 1, minor: 51 }), 25);
     }
 }

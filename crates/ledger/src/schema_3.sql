@@ -6,7 +6,7 @@ CREATE TABLE witness (
     builder   TEXT NOT NULL,
     base      TEXT NOT NULL, -- digest of the vertex
     token     TEXT NOT NULL, -- what the file says
-    since_ms  INTEGER NOT NULL,
+    since     INTEGER NOT NULL, -- nanoseconds since 1970 by the builder's clock
     PRIMARY KEY (engine_id, builder, base)
 ) WITHOUT ROWID;
 

@@ -9,8 +9,8 @@ use crate::{Ledger, LedgerError};
 pub struct Witness {
     /// What its file says.
     pub token: String,
-    /// Since when it has been there without a break, in milliseconds since 1970 by this machine's clock.
-    pub since_ms: i64,
+    /// Since when it has been there without a break, in nanoseconds since 1970 by the builder's clock.
+    pub since: i64,
 }
 
 impl Ledger {
@@ -23,12 +23,12 @@ impl Ledger {
         let read = || {
             connection
                 .prepare_cached(
-                    "SELECT token, since_ms FROM witness WHERE engine_id = ?1 AND builder = ?2 AND base = ?3",
+                    "SELECT token, since FROM witness WHERE engine_id = ?1 AND builder = ?2 AND base = ?3",
                 )?
                 .query_row([engine, builder, base], |row| {
                     Ok(Witness {
                         token: row.get(0)?,
-                        since_ms: row.get(1)?,
+                        since: row.get(1)?,
                     })
                 })
                 .optional()
@@ -49,8 +49,8 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         self.transact("record since when results are there", |transaction| {
             transaction.execute(
-                "INSERT OR REPLACE INTO witness (engine_id, builder, base, token, since_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![engine, builder, base, witness.token, witness.since_ms],
+                "INSERT OR REPLACE INTO witness (engine_id, builder, base, token, since) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![engine, builder, base, witness.token, witness.since],
             )?;
             Ok(())
         })

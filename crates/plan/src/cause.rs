@@ -178,7 +178,11 @@ pub fn causes(current: &Current<'_>, previous: Option<&Previous>) -> Vec<Option<
             (reason, Some(previous)) => {
                 let bases = inputs().filter(|&input| matches!(vertices[input].op, Op::Source { .. }));
                 let base = bases
-                    .filter_map(|input| base_change(current, input, counterpart(input)))
+                    .filter_map(|input| {
+                        // Stages on one base share its vertex, which is called after any of them.
+                        let same = same_image(previous, &current.facts[input]);
+                        base_change(current, input, same.or_else(|| counterpart(input)))
+                    })
                     .next();
                 let change = || own_change(current, number, counterpart(number), &previous.build);
                 base.or_else(change).or_else(|| match reason {
@@ -267,6 +271,20 @@ fn parent_ran(name: &str, cause: Option<&Cause>, is_reused: bool) -> Cause {
     }
 }
 
+/// `debian:13` of `FROM --platform=… debian:13 AS build`.
+fn image(text: &str) -> Option<&str> {
+    let mut words = text.split_whitespace();
+    let is_from = words.next()?.eq_ignore_ascii_case("from");
+    words.find(|word| is_from && !word.starts_with("--"))
+}
+
+/// What the previous build knew of an image of this name.
+fn same_image<'p>(previous: &'p Previous, new: &Facts) -> Option<&'p Facts> {
+    let name = image(&new.text)?;
+    let mut steps = previous.steps.iter().map(|step| &step.facts);
+    steps.find(|facts| image(&facts.text) == Some(name))
+}
+
 fn base_change(current: &Current<'_>, source: usize, old: Option<&Facts>) -> Option<Cause> {
     let Op::Source { identifier, .. } = &current.graph.vertices[source].op else {
         return None;
@@ -278,8 +296,6 @@ fn base_change(current: &Current<'_>, source: usize, old: Option<&Facts>) -> Opt
     if old.form == new.form {
         return None;
     }
-    // Stages on one base share its vertex, whatever they are called.
-    let image = |text: &str| text.split_whitespace().nth(1).map(str::to_owned);
     if image(&old.text) != image(&new.text) {
         return Some(instruction_changed(Some(&old.text), &new.text));
     }

@@ -21,6 +21,9 @@ pub struct Made {
     /// The records of other steps that were made in the same time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<String>,
+    /// Records that may as well be its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsure: Vec<String>,
     /// The record's identifier when it was last seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
@@ -39,8 +42,8 @@ pub struct Past {
     pub made: Option<Made>,
     /// From where it was imported, if it was.
     pub imported: Option<String>,
-    /// When it was last known to be found, in milliseconds since 1970 by this machine's clock.
-    pub found_ms: i64,
+    /// When the build that had it ended, in milliseconds since 1970 by this machine's clock.
+    pub build_ms: i64,
 }
 
 /// What is remembered of one builder's results. The later ones come first.
@@ -75,7 +78,7 @@ pub struct Records<'a> {
     foreign_since: i64,
     /// What can be imported.
     pub(crate) imports: Imports,
-    /// For each vertex: results that were not found since then are not found any more though their records are there.
+    /// For each vertex: results that were made before that are not found any more though their records are there.
     lost_before: HashMap<String, i64>,
 }
 
@@ -111,7 +114,7 @@ impl<'a> Records<'a> {
     }
 
     /// Says which results the cache lists and does not find: by the digest of the vertex, since when it finds them
-    /// again, in milliseconds since 1970 by this machine's clock.
+    /// again, in nanoseconds since 1970 by the builder's clock.
     pub fn lost_before(self, lost_before: HashMap<String, i64>) -> Self {
         Self { lost_before, ..self }
     }
@@ -162,7 +165,11 @@ impl<'a> Records<'a> {
     /// The record of a result. A record may have two identifiers, of which one is shown at a time.
     pub fn of(&self, made: &Made, vertex: &Vertex) -> Option<&'a UsageRecord> {
         let by_id = made.record.as_deref().and_then(|id| self.by_id(id));
-        let is_own = |record: &&UsageRecord| describes(record, vertex) && !made.others.contains(&record.id);
+        let is_own = |record: &&UsageRecord| {
+            describes(record, vertex)
+                && !made.others.contains(&record.id)
+                && !made.unsure.contains(&record.id)
+        };
         by_id.or_else(|| self.made(made).find(is_own))
     }
 
@@ -174,21 +181,49 @@ impl<'a> Records<'a> {
     /// Whether one of the results with this key can be reused.
     pub(crate) fn held(&self, memory: &impl Memory, id: &str, vertex: &Vertex) -> Held {
         let past = memory.past(id);
-        let lost_before = self.lost_before.get(&vertex.digest).copied();
-        let is_found = |past: &&Past| lost_before.is_none_or(|since| past.found_ms >= since);
-        let holds = |past: &&Past| {
-            let record = past.made.as_ref().and_then(|made| self.of(made, vertex));
-            record.is_some() && is_found(past)
-        };
-        if let Some(held) = past.iter().find(holds).or_else(|| self.imports.holds.get(id)) {
+        let find = |wanted: Place| past.iter().find(|past| self.place(past, vertex) == wanted);
+        if let Some(held) = find(Place::There).or_else(|| self.imports.holds.get(id)) {
             return Held::Yes(held.clone());
         }
-        let is_unclear = |past: &&Past| past.made.is_none() && is_found(past) && self.may_be_there(vertex);
-        match past.iter().find(is_unclear) {
+        match find(Place::Perhaps) {
             Some(unclear) => Held::Unclear(unclear.clone()),
             None => past.first().cloned().map_or(Held::Never, Held::Gone),
         }
     }
+
+    /// Whether a result is still there.
+    fn place(&self, past: &Past, vertex: &Vertex) -> Place {
+        if let Some(since) = self.lost_before.get(&vertex.digest) {
+            // An imported record is as old as the result was where it was made.
+            let made = past.made.as_ref().filter(|_| past.imported.is_none());
+            let time = made.map_or(past.build_ms.saturating_mul(1_000_000), |made| made.to);
+            if time < *since {
+                return Place::Gone;
+            }
+        }
+        let Some(made) = &past.made else {
+            return if self.may_be_there(vertex) {
+                Place::Perhaps
+            } else {
+                Place::Gone
+            };
+        };
+        let is_there = |id: &String| self.by_id(id).is_some();
+        let (own, unsure) = (self.of(made, vertex).is_some(), &made.unsure);
+        match own {
+            true if unsure.iter().all(is_there) => Place::There,
+            false if !unsure.iter().any(is_there) => Place::Gone,
+            _ => Place::Perhaps,
+        }
+    }
+}
+
+/// Where a result is.
+#[derive(PartialEq, Eq)]
+enum Place {
+    There,
+    Perhaps,
+    Gone,
 }
 
 /// Whether a record's description is what BuildKit writes for the step.
@@ -247,6 +282,7 @@ impl Made {
             exec,
             record: None,
             others: Vec::new(),
+            unsure: Vec::new(),
         }
     }
 
@@ -259,6 +295,7 @@ impl Made {
             exec: is_exec(record),
             record: Some(record.id.clone()),
             others: Vec::new(),
+            unsure: Vec::new(),
         })
     }
 }

@@ -155,7 +155,7 @@ fn built(graph: &Graph, layers: &str) -> (Ledger, Vec<UsageRecord>) {
             made_ms: Some(0),
             made: Some(Made::during(created, created + Duration::from_secs(1), exec)),
             imported: None,
-            found_ms: 0,
+            build_ms: 0,
         };
         ledger.results.push((key, past));
         records.push(UsageRecord {
@@ -309,7 +309,7 @@ fn results_that_the_cache_lists_and_does_not_find_run() {
         .iter()
         .zip(&graph.vertices)
         .filter(|(sources, _)| sources.contains(&0))
-        .map(|(_, vertex)| (vertex.digest.clone(), 1))
+        .map(|(_, vertex)| (vertex.digest.clone(), i64::MAX))
         .collect();
     assert_eq!(
         lost.len(),

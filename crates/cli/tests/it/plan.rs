@@ -197,7 +197,8 @@ fn a_prune_of_anything_is_noticed() {
             .unwrap();
         assert_eq!(pruned["CachesDeleted"][0], id.as_str(), "{}", engine.name);
         let before = planned();
-        let built = build(project, engine, &[]).ok().outcomes("app");
+        let built = build(project, engine, &[]).ok();
+        let built = built.outcomes("app");
         let ran = built.iter().filter(|outcome| **outcome == "ran").count();
         assert_eq!(before.len(), ran, "{}: {before:?}, {built:?}", engine.name);
         let is_explained = |(_, cause): &(Value, Value)| cause == "record-pruned";

@@ -7,6 +7,7 @@ use super::super::service::Shared;
 use super::super::spec::ServiceBuild;
 use super::super::steps::{Step, StepResult};
 use super::Evidence;
+use super::assign::{Window, assign};
 use super::memory::LedgerMemory;
 use super::origin::{Origin, OriginKind};
 use crate::event::Outcome;
@@ -50,6 +51,10 @@ pub(in super::super) async fn conclude(
         records: Records::new(&records),
         imports: imports(build),
     };
+    let windows = steps.iter().zip(&graph.vertices).enumerate();
+    let windows = windows.filter(|(_, (step, _))| step.outcome == Outcome::Ran && step.error.is_none());
+    let windows = windows.filter_map(|(number, (step, vertex))| Some((number, Window::of(vertex, step)?)));
+    let mut ran = assign(windows, &graph.vertices, &search.records);
     let memory = LedgerMemory::new(shared);
     let mut causes = std::mem::take(&mut evidence.causes);
     let mut made: Vec<Option<Made>> = Vec::with_capacity(graph.vertices.len());
@@ -63,7 +68,7 @@ pub(in super::super) async fn conclude(
         let own = match step.outcome {
             Outcome::Ran if step.error.is_none() => {
                 step.cause = Some(cause(&mut causes, &evidence.predictions[number].reason, number));
-                search.ran(vertex, step)
+                ran.remove(&number)
             }
             Outcome::Ran => {
                 step.cause = Some(cause(&mut causes, &evidence.predictions[number].reason, number));
@@ -146,26 +151,6 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The record of a step that ran.
-    fn ran(&self, vertex: &Vertex, step: &Step) -> Option<Made> {
-        let exec = matches!(vertex.op, Op::Exec(_));
-        let made = Made::during(step.started?, step.completed?, exec);
-        let candidates: Vec<&UsageRecord> = self.records.made(&made).collect();
-        let own = candidates
-            .iter()
-            .find(|record| describes(record, vertex))
-            .or(candidates.first())?;
-        Some(Made {
-            record: Some(own.id.clone()),
-            others: candidates
-                .iter()
-                .filter(|other| other.id != own.id)
-                .map(|other| other.id.clone())
-                .collect(),
-            ..made
-        })
-    }
-
     /// Where the result of a reused step came from, and its record.
     fn reused(
         &self,

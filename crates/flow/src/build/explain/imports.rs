@@ -102,7 +102,7 @@ fn hold(imports: &mut Imports, name: &str, digest: &str, exported: &ExportedCach
             made_ms: step.completed_ms.filter(|_| ran),
             made: None,
             imported: Some(name.to_owned()),
-            found_ms: exported.started_ms,
+            build_ms: exported.started_ms,
         };
         imports.holds.insert(key.clone(), past);
     }

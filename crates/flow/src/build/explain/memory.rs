@@ -123,7 +123,7 @@ fn past(result: PastResult) -> Past {
             .as_deref()
             .and_then(|text| serde_json::from_str(text).ok()),
         imported,
-        found_ms: result.build_ms,
+        build_ms: result.build_ms,
     }
 }
 

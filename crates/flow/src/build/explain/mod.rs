@@ -5,6 +5,7 @@
 //! and, where something ran or came from elsewhere, the records again.
 
 mod after;
+mod assign;
 mod imports;
 mod memory;
 mod origin;

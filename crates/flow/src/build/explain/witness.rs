@@ -4,7 +4,7 @@
 use super::super::request::Target;
 use super::super::service::Shared;
 use std::collections::HashMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 use unstale_buildkit::gateway::Job;
 use unstale_buildkit::llb::{Definition, Graph, Op, Vertex};
 use unstale_docker::ImageStore;
@@ -15,7 +15,8 @@ use unstale_plan::sources;
 #[derive(Default)]
 pub struct Witnesses(tokio::sync::Mutex<HashMap<String, Option<i64>>>);
 
-/// For each vertex, by digest: since when results on its base images are found again, in milliseconds since 1970. A
+/// For each vertex, by digest: since when results on its base images are found again, in nanoseconds since 1970 by
+/// the builder's clock. A
 /// build leaves a witness on base images that have none (`leaves`); a plan leaves nothing new.
 pub(super) async fn lost_before(
     shared: &Shared,
@@ -72,22 +73,22 @@ async fn ask(shared: &Shared, definition: &Definition, base: &str, job: &Job, le
     if left.is_none() && !leaves {
         return None;
     }
-    let asked = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
     let token = left
         .as_ref()
         .map_or_else(unstale_buildkit::random_id, |left| left.token.clone());
     let witness = unstale_buildkit::witness::Witness::new(definition, base, &token)?;
-    let has = builder.client.has(witness, job.session()).await.ok()?;
+    let answer = builder.client.ask(witness, job.session()).await.ok()?;
     match left {
-        Some(left) if has => Some(left.since_ms),
+        Some(left) if answer.was_found => Some(left.since),
         left => {
-            let since_ms = i64::try_from(asked.as_millis()).ok()?;
+            let since = answer.time.duration_since(UNIX_EPOCH).ok()?;
+            let since = i64::try_from(since.as_nanos()).ok()?;
             let ledger = shared.ledger.as_ref()?.lock().ok()?;
             ledger
-                .set_witness(engine, name, base, &Witness { token, since_ms })
+                .set_witness(engine, name, base, &Witness { token, since })
                 .ok()?;
             // Before the first one nothing is known.
-            left.map(|_| since_ms)
+            left.map(|_| since)
         }
     }
 }
