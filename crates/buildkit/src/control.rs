@@ -60,8 +60,11 @@ pub struct HistoryRecord {
     pub created: Option<SystemTime>,
     /// When it ended; `None` while it runs.
     pub completed: Option<SystemTime>,
-    /// The frontend's options.
+    /// The frontend's options, build arguments with their values among them; none of a build through the gateway
+    /// whose client does not repeat them.
     pub attrs: std::collections::HashMap<String, String>,
+    /// The names that the image was to get, as the client gave them or with all their parts, by engine.
+    pub images: Vec<String>,
     /// Why it failed, if it did.
     pub error: Option<String>,
     /// Steps that were reused.
@@ -181,7 +184,15 @@ impl Client {
 }
 
 fn history_record(record: crate::proto::control::BuildHistoryRecord) -> HistoryRecord {
+    let names = record
+        .exporters
+        .iter()
+        .filter_map(|exporter| exporter.attrs.get("name"));
+    let names = names
+        .flat_map(|names| names.split(','))
+        .filter(|name| !name.is_empty());
     HistoryRecord {
+        images: names.map(str::to_owned).collect(),
         reference: record.r#ref,
         created: record.created_at.and_then(time),
         completed: record.completed_at.and_then(time),

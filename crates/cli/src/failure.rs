@@ -84,9 +84,11 @@ impl From<BuildError> for Failure {
 impl From<WhyError> for Failure {
     fn from(error: WhyError) -> Failure {
         let code = match &error {
-            WhyError::NoBuild(_) => exit::NO_INPUTS,
-            WhyError::NoService { .. } => exit::USAGE,
-            WhyError::Ledger(_) => exit::ERROR,
+            WhyError::NoBuild(_) | WhyError::NoBuildOf { .. } => exit::NO_INPUTS,
+            WhyError::NoService { .. }
+            | WhyError::Spec(_)
+            | WhyError::Builder(BuilderError::Endpoint(EndpointError::Conflict)) => exit::USAGE,
+            WhyError::Ledger(_) | WhyError::Compose(_) | WhyError::Builder(_) => exit::ERROR,
         };
         Failure {
             message: chain(&error),

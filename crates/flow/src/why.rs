@@ -1,15 +1,18 @@
 //! `unstale why`: the causes and origins of a build that is over, as the ledger has them; and what the engine's own
 //! history tells of a build that unstale did not make.
 
+mod foreign;
+
+pub use foreign::{ForeignBuild, Later};
+
 use crate::build::explain::Origin;
-use crate::build::{Cause, ledger_path, steps_of_replay};
-use crate::builder::{Builder, BuilderOptions};
-use crate::event::Outcome;
+use crate::build::{Cause, SpecError, ledger_path};
+use crate::builder::{BuilderError, BuilderOptions};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use unstale_docker::Environment;
+use unstale_docker::{ComposeError, Environment};
 use unstale_ledger::{
     BuildRecord, BuildSummary, Filter, Ledger, LedgerError, Location, StepKind, StepOutcome, StepRecord,
+    StoredService,
 };
 use unstale_plan::{FactPart, Facts, Made};
 
@@ -38,6 +41,23 @@ pub enum WhyError {
     /// No build of the folder is recorded.
     #[error("no build of {} is recorded", .0.display())]
     NoBuild(PathBuf),
+    /// No build of the service is recorded, and the engine knows of none either.
+    #[error("no build of {service} is recorded, and {engine}")]
+    NoBuildOf {
+        /// The service.
+        service: String,
+        /// What the engine knows.
+        engine: String,
+    },
+    /// No build is recorded, and Compose cannot tell what the service is.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// No build is recorded, and the project has no such service.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// No build is recorded, and the engine cannot be asked.
+    #[error(transparent)]
+    Builder(#[from] BuilderError),
     /// The build has no such service.
     #[error("build {build} has no service {service}")]
     NoService {
@@ -58,6 +78,12 @@ impl WhyError {
             WhyError::NoBuild(_) => {
                 Some("build it with `unstale build`, or name a build of `unstale log` with --build".into())
             }
+            WhyError::NoBuildOf { service, .. } => {
+                Some(format!("build it and ask again: unstale build {service}"))
+            }
+            WhyError::Compose(error) => error.hint(),
+            WhyError::Spec(error) => error.hint(),
+            WhyError::Builder(error) => error.hint(),
             WhyError::NoService { services, .. } => Some(format!("it has {}", services.join(", "))),
         }
     }
@@ -65,22 +91,18 @@ impl WhyError {
 
 /// What is known of a build.
 pub struct Story {
-    /// The build as it was recorded; only the service that was asked for, if one was.
-    pub build: BuildRecord,
-    /// A later build of the service that unstale did not make.
-    pub foreign: Option<ForeignBuild>,
+    /// The build as it was recorded; only the service that was asked for, if one was. `None`: none of the service is
+    /// recorded, and `later` is what the engine knows.
+    pub build: Option<BuildRecord>,
+    /// What the engine knows of a build of the service since.
+    pub later: Later,
 }
 
-/// A build of the engine's own history.
-pub struct ForeignBuild {
-    /// The engine's name for it.
-    pub reference: String,
-    /// When it began.
-    pub created: Option<SystemTime>,
-    /// Why it failed, if it did.
-    pub error: Option<String>,
-    /// Its steps: name, outcome, how long it ran. Why is not known.
-    pub steps: Vec<(String, Outcome, Option<Duration>)>,
+impl Story {
+    /// The services of the recorded build.
+    pub fn services(&self) -> &[StoredService] {
+        self.build.as_ref().map_or(&[], |build| &build.services)
+    }
 }
 
 /// A step of a recorded build with what the ledger has of its reasons.
@@ -124,31 +146,40 @@ impl<'a> Told<'a> {
     }
 }
 
-/// Reads what is known. The engine is asked only about a service, and its silence is no error.
+/// Reads what is known. The engine is asked only about a service; its silence is an error only if nothing is recorded.
 ///
 /// # Errors
-/// If the ledger has nothing to tell.
+/// If neither the ledger nor the engine has anything to tell.
 pub async fn why(environment: &Environment, request: &WhyRequest) -> Result<Story, WhyError> {
     let ledger = Ledger::open(&ledger_path(environment)?)?.ledger;
-    let mut build = match &request.build {
-        Some(prefix) => ledger.build(prefix)?,
+    let service = request.service.as_deref();
+    let build = match &request.build {
+        Some(prefix) => Some(ledger.build(prefix)?),
         None => {
             let filter = Filter {
                 project: None,
                 limit: SEARCHED,
             };
             let builds = ledger.builds(&filter)?;
-            let last = last(&builds, &request.cwd, request.service.as_deref());
-            ledger.build(&last.ok_or_else(|| WhyError::NoBuild(request.cwd.clone()))?.id)?
+            let last = last(&builds, &request.cwd, service);
+            last.map(|last| ledger.build(&last.id)).transpose()?
         }
     };
-    let Some(service) = &request.service else {
-        return Ok(Story { build, foreign: None });
+    let (mut build, service) = match (build, service) {
+        (Some(build), Some(service)) => (build, service),
+        (Some(build), None) => {
+            return Ok(Story {
+                build: Some(build),
+                later: Later::None,
+            });
+        }
+        (None, Some(service)) => return foreign::only(environment, request, service).await,
+        (None, None) => return Err(WhyError::NoBuild(request.cwd.clone())),
     };
-    if !build.services.iter().any(|recorded| recorded.service == *service) {
+    if !build.services.iter().any(|recorded| recorded.service == service) {
         return Err(WhyError::NoService {
             build: build.summary.id.clone(),
-            service: service.clone(),
+            service: service.to_owned(),
             services: build
                 .services
                 .iter()
@@ -156,12 +187,15 @@ pub async fn why(environment: &Environment, request: &WhyRequest) -> Result<Stor
                 .collect(),
         });
     }
-    build.services.retain(|recorded| recorded.service == *service);
-    let foreign = match request.build {
-        Some(_) => None,
-        None => foreign(environment, request, &build.summary, service).await,
+    build.services.retain(|recorded| recorded.service == service);
+    let later = match (&request.build, build.services.first()) {
+        (None, Some(recorded)) => foreign::since(environment, request, &build.summary, recorded).await,
+        _ => Later::None,
     };
-    Ok(Story { build, foreign })
+    Ok(Story {
+        build: Some(build),
+        later,
+    })
 }
 
 /// The last build of a folder or of one above it.
@@ -175,38 +209,6 @@ fn last<'a>(builds: &'a [BuildSummary], cwd: &Path, service: Option<&str>) -> Op
             .find(|build| Path::new(&build.project_dir) == folder && has(build))
     };
     cwd.ancestors().find_map(of)
-}
-
-/// The engine's last build of a service, if it is later than ours.
-async fn foreign(
-    environment: &Environment,
-    request: &WhyRequest,
-    ours: &BuildSummary,
-    service: &str,
-) -> Option<ForeignBuild> {
-    let builder = Builder::connect(environment, &request.builder).await.ok()?;
-    if builder.identity.id != ours.engine.id {
-        return None;
-    }
-    let label = |name: &str| format!("label:com.docker.compose.{name}");
-    let records = builder.client.history().await.ok()??;
-    let of_service = records.into_iter().filter(|record| {
-        let is = |name: &str, value: &str| record.attrs.get(&label(name)).is_some_and(|found| found == value);
-        is("project", &ours.project) && is("service", service)
-    });
-    let last = of_service.max_by_key(|record| record.created)?;
-    let ended = ours.completed_ms.unwrap_or(ours.started_ms);
-    let ended = UNIX_EPOCH + Duration::from_millis(u64::try_from(ended).ok()?);
-    if last.created.is_none_or(|created| created <= ended) {
-        return None;
-    }
-    let events = builder.client.replay(&last.reference).await.ok()?;
-    Some(ForeignBuild {
-        steps: steps_of_replay(events, last.error.is_none()),
-        reference: last.reference,
-        created: last.created,
-        error: last.error,
-    })
 }
 
 /// A selection of a step is matched with its name: `6`, `6/9`, `STAGE/6`, a stage's name, the beginning of the instruction.

@@ -10,6 +10,7 @@
 
 mod campaign;
 mod false_hits;
+mod plan_speed;
 mod report;
 mod run;
 mod scale;
@@ -29,6 +30,8 @@ enum Task {
     FalseHits(false_hits::Arguments),
     /// Plan against build: random projects and edits, what was planned compared with what the engine did
     Campaign(campaign::Arguments),
+    /// How long a plan takes with nothing to do, beside `docker compose build`
+    PlanSpeed(plan_speed::Arguments),
     /// Large contexts: memory and time, beside buildx
     Scale(scale::Arguments),
 }
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Task::Trees(arguments) => trees::campaign(&arguments),
         Task::FalseHits(arguments) => false_hits::measure(&arguments),
         Task::Campaign(arguments) => campaign::campaign(&arguments),
+        Task::PlanSpeed(arguments) => plan_speed::measure_all(&arguments),
         Task::Scale(arguments) => scale::measure_all(&arguments),
     };
     match done {

@@ -2,7 +2,7 @@
 
 use crate::args::{Format, WhyArgs};
 use crate::failure::Failure;
-use crate::render;
+use crate::{exit, render};
 use std::process::ExitCode;
 use unstale_docker::{Environment, Selection};
 use unstale_flow::builder::BuilderOptions;
@@ -23,12 +23,18 @@ pub async fn run(environment: &Environment, engine: Selection, args: WhyArgs) ->
     let story = why(environment, &request).await?;
     let steps = || {
         story
-            .build
-            .services
+            .services()
             .iter()
             .flat_map(|service| service.steps.iter().map(move |step| (service, step)))
     };
     if let Some(selection) = &args.step {
+        if story.build.is_none() {
+            let mut failure =
+                Failure::new("unstale has recorded no build of it, so that nothing is known of one step");
+            failure.hint = Some("leave the step out to see what the engine remembers".to_owned());
+            failure.code = exit::NO_INPUTS;
+            return Err(failure);
+        }
         let is_meant = |step: &unstale_ledger::StepRecord| is_shown(step) && selects(selection, step);
         let meant: Vec<_> = steps().filter(|(_, step)| is_meant(step)).collect();
         if meant.is_empty() {
@@ -49,7 +55,7 @@ pub async fn run(environment: &Environment, engine: Selection, args: WhyArgs) ->
                 let told: Vec<_> = meant.iter().map(|(_, step)| Told::new(step)).collect();
                 render::data(&render::json::why_steps(&story, &told));
             }
-            Format::Text => render::data(&text.join("\n")),
+            Format::Text => render::data(&(text.join("\n") + &render::why::later(&story))),
         }
         return Ok(ExitCode::SUCCESS);
     }

@@ -10,7 +10,7 @@ use unstale_flow::build::{
     BuildReport, Note, PlanReport, PlannedService, PlannedStep, Predicted, ServiceReport, Step, StepKind,
 };
 use unstale_flow::event::{Outcome, ServiceOutcome};
-use unstale_flow::why::{Story, Told, is_shown};
+use unstale_flow::why::{Later, Story, Told, is_shown};
 use unstale_ledger::{BuildRecord, BuildSummary, StoredService};
 
 /// `unstale.build/1`.
@@ -103,33 +103,47 @@ pub fn why(story: &Story) -> String {
             "steps": steps.map(|told| told_step(&told)).collect::<Vec<_>>(),
         })
     };
-    let foreign = story.foreign.as_ref().map(|foreign| {
-        let steps = foreign
-            .steps
-            .iter()
-            .map(|(name, outcome, _)| json!({ "name": name, "outcome": outcome }));
-        json!({
-            "ref": foreign.reference,
-            "created": foreign.created.map(timestamp),
-            "error": foreign.error,
-            "steps": steps.collect::<Vec<_>>(),
-        })
-    });
-    pretty(&json!({
+    let mut document = json!({
         "schema": "unstale.why/1",
-        "build": story.build.summary,
-        "services": story.build.services.iter().map(service).collect::<Vec<_>>(),
-        "later_build": foreign,
-    }))
+        "build": summary(story),
+        "services": story.services().iter().map(service).collect::<Vec<_>>(),
+    });
+    add_later(&mut document, &story.later);
+    pretty(&document)
 }
 
 /// `unstale.why/1` with the steps that were asked for alone.
 pub fn why_steps(story: &Story, steps: &[Told<'_>]) -> String {
-    pretty(&json!({
+    let mut document = json!({
         "schema": "unstale.why/1",
-        "build": story.build.summary,
+        "build": summary(story),
         "steps": steps.iter().map(told_step).collect::<Vec<_>>(),
-    }))
+    });
+    add_later(&mut document, &story.later);
+    pretty(&document)
+}
+
+fn summary(story: &Story) -> Option<&BuildSummary> {
+    story.build.as_ref().map(|build| &build.summary)
+}
+
+/// Adds what the engine knows of a build that is not recorded.
+fn add_later(document: &mut Value, later: &Later) {
+    let (build, unknown) = match later {
+        Later::None => (None, None),
+        Later::Unknown(reason) => (None, Some(reason)),
+        Later::Build(foreign) => (Some(foreign), None),
+    };
+    let build = build.map(|foreign| {
+        json!({
+            "ref": foreign.reference,
+            "created": foreign.created.map(timestamp),
+            "error": foreign.error,
+            "steps": foreign.steps.iter().map(|step| told_step(&Told::new(step))).collect::<Vec<_>>(),
+        })
+    });
+    document["later_build"] = json!(build);
+    document["later_build_unknown"] = json!(unknown);
 }
 
 fn told_step(told: &Told<'_>) -> Value {

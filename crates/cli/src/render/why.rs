@@ -6,40 +6,85 @@ use crate::text::{line, lines, log_line, seconds, short_digest, step_name, times
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use unstale_flow::build::{Change, is_cancellation};
-use unstale_flow::event::Outcome;
-use unstale_flow::why::{ForeignBuild, Story, Told, is_shown, place};
-use unstale_ledger::{StepOutcome, StepRecord, StoredService};
+use unstale_flow::why::{ForeignBuild, Later, Story, Told, is_shown, place};
+use unstale_ledger::{StepKind, StepOutcome, StepRecord, StoredService};
 
 /// How many changes are listed; JSON has all.
 const LISTED: usize = 10;
 
-/// All services of a build, each with its steps and their reasons.
+/// All services of a build, each with its steps and their reasons; and what the engine knows of a build since.
 pub fn story(story: &Story) -> String {
-    let summary = &story.build.summary;
-    let mut text = format!(
-        "build {}  {}  {}",
-        line(&summary.id),
-        time(summary.started_ms),
-        line(&summary.command)
-    );
-    if let Some(commit) = &summary.commit {
-        let _ = write!(text, "  {}", line(commit.get(..7).unwrap_or(commit)));
+    let mut text = String::new();
+    if let Some(build) = &story.build {
+        let summary = &build.summary;
+        let _ = write!(
+            text,
+            "build {}  {}  {}",
+            line(&summary.id),
+            time(summary.started_ms),
+            line(&summary.command)
+        );
+        if let Some(commit) = &summary.commit {
+            let _ = write!(text, "  {}", line(commit.get(..7).unwrap_or(commit)));
+        }
+        text.push('\n');
+    } else {
+        text.push_str("unstale has recorded no build of it\n");
     }
-    text.push('\n');
-    for service in &story.build.services {
+    for service in story.services() {
         let name = style_data(&line(&service.service), Style::Bold);
         let _ = writeln!(text, "\n{name}  {}", service.outcome);
-        let shown = service.steps.iter().filter(|step| is_shown(step));
-        text.push_str(&rows(shown.clone().map(row).collect()));
-        for step in shown {
-            text.push_str(&output(step));
-        }
+        text.push_str(&steps(&service.steps));
         if let Some(error) = &service.error {
             let _ = writeln!(text, "  {}", style_data(&line(error), Style::Error));
         }
     }
-    if let Some(foreign) = &story.foreign {
-        text.push_str(&foreign_build(foreign));
+    match &story.later {
+        Later::None => {}
+        Later::Build(foreign) => {
+            let _ = writeln!(text, "\n{}", foreign_head(story, foreign));
+            text.push_str(&steps(&foreign.steps));
+            if let Some(error) = &foreign.error {
+                let _ = writeln!(text, "  {}", style_data(&line(error), Style::Error));
+            }
+            text.push_str(
+                "  why its steps ran or were reused is not known: the engine keeps neither the files nor the keys\n",
+            );
+        }
+        Later::Unknown(reason) => {
+            let _ = writeln!(
+                text,
+                "\nwhether something else built it since is not known: {}",
+                line(reason)
+            );
+        }
+    }
+    text
+}
+
+/// That the engine knows of a later build, for where only steps of the recorded one are told; empty if it does not.
+pub fn later(story: &Story) -> String {
+    match &story.later {
+        Later::Build(foreign) => format!("\n{}\n", foreign_head(story, foreign)),
+        Later::None | Later::Unknown(_) => String::new(),
+    }
+}
+
+fn foreign_head(story: &Story, foreign: &ForeignBuild) -> String {
+    let when = foreign.created.map(timestamp).unwrap_or_default();
+    let what = match &story.build {
+        Some(_) => "built since, not recorded by unstale",
+        None => "the engine's last build of it",
+    };
+    format!("{what}: {}  {when}", line(&foreign.reference))
+}
+
+/// Steps with their reasons, and after them what failed ones wrote.
+fn steps(steps: &[StepRecord]) -> String {
+    let shown = steps.iter().filter(|step| is_shown(step));
+    let mut text = rows(shown.clone().map(row).collect());
+    for step in shown {
+        text.push_str(&output(step));
     }
     text
 }
@@ -99,29 +144,6 @@ fn output(step: &StepRecord) -> String {
     text
 }
 
-fn foreign_build(foreign: &ForeignBuild) -> String {
-    let when = foreign.created.map(timestamp).unwrap_or_default();
-    let mut text = format!(
-        "\nlater, not by unstale: build {}  {when}\n",
-        line(&foreign.reference)
-    );
-    let row = |(name, outcome, duration): &(String, Outcome, Option<Duration>)| Row {
-        name: step_name(name),
-        outcome: outcome.as_str().to_owned(),
-        duration: *duration,
-        failed: false,
-        why: String::new(),
-    };
-    text.push_str(&rows(foreign.steps.iter().map(row).collect()));
-    if let Some(error) = &foreign.error {
-        let _ = writeln!(text, "  {}", style_data(&line(error), Style::Error));
-    }
-    text.push_str(
-        "  why these ran or were reused is not known: the engine keeps neither the files nor the keys\n",
-    );
-    text
-}
-
 /// The whole story of one step.
 pub fn step(service: &StoredService, told: &Told<'_>) -> String {
     let step = told.step;
@@ -175,7 +197,13 @@ pub fn step(service: &StoredService, told: &Told<'_>) -> String {
         .iter()
         .filter_map(|digest| service.steps.iter().find(|step| step.digest == *digest));
     let inputs: Vec<String> = inputs
-        .map(|input| format!("{} ({})", step_name(&input.name), input.outcome))
+        .map(|input| match input.kind {
+            // It hands over what is there; whether the builder counts that as work, says nothing.
+            StepKind::Internal => step_name(&input.name),
+            StepKind::Instruction | StepKind::Source => {
+                format!("{} ({})", step_name(&input.name), input.outcome)
+            }
+        })
         .collect();
     say("builds on", inputs.join("\n"));
     say(

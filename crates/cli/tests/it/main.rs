@@ -14,3 +14,4 @@ mod ledger;
 mod options;
 mod plan;
 mod rerun;
+mod why;

@@ -1,6 +1,8 @@
 //! `unstale plan` says what a build then does, and leaves nothing behind; `unstale why` tells it afterwards.
 
 use crate::options::{build, on_every_engine, on_every_engine_alone, output};
+use crate::why::{pretty, steady};
+use insta::assert_snapshot;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use testkit::{Engine, Project};
@@ -261,5 +263,153 @@ fn a_failed_build_is_told_with_its_output_and_what_was_not_reached() {
             engine.name
         );
         assert!(told.contains("\n    the reason\n"), "{}: {told}", engine.name);
+    });
+}
+
+#[test]
+fn a_plan_is_a_table_and_a_document() {
+    on_every_engine(|engine, project| {
+        project.write("name", project.name());
+        project.write("src/code", "one");
+        project.write(
+            "Dockerfile",
+            "FROM busybox\nCOPY name /name\nCOPY src /src\nRUN echo built > /built\n",
+        );
+        project.write("compose.yaml", "services: {app: {build: .}}\n");
+        build(project, engine, &[]).ok();
+        project.write("src/code", "two");
+        let mut command = project.unstale(engine);
+        let text = output(command.arg("plan"));
+        let mut document = plan(project, engine, &[]);
+        document["builder"] = Value::Null;
+        steady(project, || {
+            assert_snapshot!(text, @r"
+
+            app  [name]-app
+              [1/4] FROM busybox  cached  base image
+              [2/4] COPY name /name  cached  build [id]
+              [3/4] COPY src /src  run  files-changed: src/code (content)
+              [4/4] RUN echo built > /built  run  parent-ran: builds on COPY src /src (files-changed)
+
+            2 to run, 1 cached, 0 unknown
+            ");
+            assert_snapshot!(pretty(&document), @r#"
+            {
+              "builder": null,
+              "commit": null,
+              "dirty": false,
+              "schema": "unstale.plan/1",
+              "services": [
+                {
+                  "commit": null,
+                  "dirty": false,
+                  "error": null,
+                  "image": "[name]-app",
+                  "service": "app",
+                  "steps": [
+                    {
+                      "cause": null,
+                      "digest": "sha256:[id]",
+                      "instruction": "FROM busybox",
+                      "kind": "source",
+                      "location": {
+                        "end_line": 1,
+                        "file": "Dockerfile",
+                        "line": 1
+                      },
+                      "name": "[1/4] FROM busybox",
+                      "note": null,
+                      "origin": {
+                        "build": null,
+                        "commit": null,
+                        "created": null,
+                        "kind": "base",
+                        "reason": null,
+                        "ref": null
+                      },
+                      "outcome": "cached",
+                      "stable_digest": "sha256:[id]"
+                    },
+                    {
+                      "cause": null,
+                      "digest": "sha256:[id]",
+                      "instruction": "COPY name /name",
+                      "kind": "instruction",
+                      "location": {
+                        "end_line": 2,
+                        "file": "Dockerfile",
+                        "line": 2
+                      },
+                      "name": "[2/4] COPY name /name",
+                      "note": null,
+                      "origin": {
+                        "build": "[id]",
+                        "commit": null,
+                        "created": "[time]",
+                        "kind": "local",
+                        "reason": null,
+                        "ref": null
+                      },
+                      "outcome": "cached",
+                      "stable_digest": "sha256:[id]"
+                    },
+                    {
+                      "cause": {
+                        "changes": [
+                          {
+                            "change": "content",
+                            "path": "src/code"
+                          }
+                        ],
+                        "kind": "files-changed",
+                        "summary": "src/code (content)"
+                      },
+                      "digest": "sha256:[id]",
+                      "instruction": "COPY src /src",
+                      "kind": "instruction",
+                      "location": {
+                        "end_line": 3,
+                        "file": "Dockerfile",
+                        "line": 3
+                      },
+                      "name": "[3/4] COPY src /src",
+                      "note": null,
+                      "origin": null,
+                      "outcome": "run",
+                      "stable_digest": "sha256:[id]"
+                    },
+                    {
+                      "cause": {
+                        "kind": "parent-ran",
+                        "step": "[3/4] COPY src /src",
+                        "summary": "builds on COPY src /src (files-changed)"
+                      },
+                      "digest": "sha256:[id]",
+                      "instruction": "RUN echo built > /built",
+                      "kind": "instruction",
+                      "location": {
+                        "end_line": 4,
+                        "file": "Dockerfile",
+                        "line": 4
+                      },
+                      "name": "[4/4] RUN echo built > /built",
+                      "note": null,
+                      "origin": null,
+                      "outcome": "run",
+                      "stable_digest": "sha256:[id]"
+                    }
+                  ],
+                  "up_to_date": false
+                }
+              ],
+              "summary": {
+                "cached": 1,
+                "maybe": 0,
+                "run": 2
+              },
+              "up_to_date": false
+            }
+            "#);
+        });
     });
 }

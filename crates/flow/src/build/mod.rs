@@ -16,7 +16,8 @@ mod spec;
 mod ssh;
 mod steps;
 
-pub(crate) use record::ledger_path;
+pub(crate) use record::{ledger_path, step_record};
+pub(crate) use schedule::familiar;
 pub(crate) use steps::steps_of_replay;
 
 pub use unstale_plan::{Cause, CauseKind, Change, Note, Outcome as Predicted};

@@ -230,7 +230,8 @@ fn service_record(report: &ServiceReport) -> ServiceRecord {
     }
 }
 
-fn step_record(step: &Step) -> StepRecord {
+/// A step in the form of the ledger.
+pub(crate) fn step_record(step: &Step) -> StepRecord {
     StepRecord {
         number: step.number,
         name: step.name.clone(),

@@ -110,7 +110,7 @@ fn edges(build: &ServiceBuild, names: &BTreeSet<String>, images: &BTreeMap<Strin
 
 /// An image's name as people write it, by which BuildKit looks up named contexts: without Docker Hub's host and
 /// without the tag `latest`.
-fn familiar(image: &str) -> String {
+pub(crate) fn familiar(image: &str) -> String {
     let name = image.strip_prefix("docker.io/").unwrap_or(image);
     let name = name.strip_prefix("library/").unwrap_or(name);
     name.strip_suffix(":latest").unwrap_or(name).to_owned()

@@ -464,12 +464,14 @@ impl Steps {
     }
 }
 
-/// The steps of a build that is known by its events only: name, outcome, how long it ran.
-pub(crate) fn steps_of_replay(
-    events: Vec<StatusEvent>,
-    succeeded: bool,
-) -> Vec<(String, Outcome, Option<Duration>)> {
-    let mut steps = Steps::new("", Counter::default(), Mask::new([]));
+/// The steps of a build that is known by its events only, each after those that it needs; without BuildKit's own work.
+pub(crate) fn steps_of_replay(events: Vec<StatusEvent>, mask: Mask, succeeded: bool) -> Vec<Step> {
+    let mut steps = Steps::new("", Counter::default(), mask);
+    let sources = events.iter().filter_map(|event| match event {
+        StatusEvent::Vertex(vertex) if vertex.inputs.is_empty() => Some(vertex.digest.clone()),
+        _ => None,
+    });
+    steps.sources = sources.collect();
     for event in events {
         steps.apply(event);
     }
@@ -478,15 +480,53 @@ pub(crate) fn steps_of_replay(
         target: None,
     };
     let (steps, _) = steps.finish(&empty, succeeded);
-    let shown = steps
+    let shown = in_order(steps)
         .into_iter()
-        .filter(|step| !step.name.starts_with("[internal]") && step.name.starts_with('['));
+        .filter(|step| step.name.starts_with('['));
     shown
-        .map(|step| {
-            let duration = step.duration().filter(|_| step.outcome == Outcome::Ran);
-            (step.name, step.outcome, duration)
+        .filter(|step| !step.name.starts_with("[internal]"))
+        .map(|mut step| {
+            step.kind = if step.inputs.is_empty() {
+                StepKind::Source
+            } else {
+                StepKind::Instruction
+            };
+            step.error = step.error.filter(|_| step.outcome == Outcome::Ran);
+            step
         })
         .collect()
+}
+
+/// Each step after its inputs, from the targets on, these by name.
+fn in_order(steps: Vec<Step>) -> Vec<Step> {
+    let numbers: HashMap<String, usize> = steps
+        .iter()
+        .enumerate()
+        .map(|(number, step)| (step.digest.clone(), number))
+        .collect();
+    let inputs = |step: &Step| -> Vec<usize> {
+        let known = step.inputs.iter().filter_map(|digest| numbers.get(digest));
+        known.copied().collect()
+    };
+    let needed: HashSet<usize> = steps.iter().flat_map(inputs).collect();
+    let mut open: Vec<(usize, bool)> = (0..steps.len())
+        .filter(|number| !needed.contains(number))
+        .map(|target| (target, false))
+        .collect();
+    open.sort_by(|(one, _), (other, _)| steps[*other].name.cmp(&steps[*one].name));
+    let mut steps: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
+    let (mut seen, mut ordered) = (HashSet::new(), Vec::new());
+    while let Some((number, is_complete)) = open.pop() {
+        if is_complete {
+            ordered.extend(steps[number].take());
+        } else if let Some(step) = &steps[number]
+            && seen.insert(number)
+        {
+            open.push((number, true));
+            open.extend(inputs(step).into_iter().rev().map(|input| (input, false)));
+        }
+    }
+    ordered
 }
 
 /// The digest under which BuildKit runs a vertex whose cache is to be ignored while another vertex of the
@@ -512,8 +552,11 @@ fn internal_step(known: Known) -> Step {
         outcome: known.outcome.unwrap_or(Outcome::NotReached),
         started: state.started,
         completed: state.completed,
+        tail: match state.error {
+            Some(_) => known.tail.into(),
+            None => Vec::new(),
+        },
         error: state.error,
-        tail: Vec::new(),
         kind: StepKind::Internal,
         cause: None,
         origin: None,

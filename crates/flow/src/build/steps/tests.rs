@@ -265,3 +265,48 @@ fn the_value_of_a_secret_argument_is_in_no_event_and_no_step() {
     assert!(steps[0].tail.starts_with(b"token=[secret] "));
     assert!(!format!("{events:?}").contains("abcdef123"));
 }
+
+/// A failed build from its events, which name its steps in any order.
+#[test]
+fn a_replayed_build_has_its_steps_in_order_with_what_the_failed_one_wrote() {
+    let named = |name: &str, state: VertexState| VertexState {
+        name: name.to_owned(),
+        ..state
+    };
+    let failed = VertexState {
+        error: Some("exit code: 3".to_owned()),
+        ..state("fails", &["copy"], false, 30, 40)
+    };
+    let log = unstale_buildkit::status::Log {
+        vertex: "fails".to_owned(),
+        timestamp: at(35),
+        stderr: false,
+        data: b"the token is hunter22\n".to_vec(),
+    };
+    let events = vec![
+        StatusEvent::Vertex(state("never", &["fails"], false, 0, 0)),
+        StatusEvent::Vertex(state("fails", &["copy"], false, 30, 0)),
+        StatusEvent::Vertex(named("[1/4] FROM busybox", state("base", &[], false, 1, 2))),
+        StatusEvent::Vertex(named(
+            "[internal] load build context",
+            state("files", &[], false, 1, 2),
+        )),
+        StatusEvent::Vertex(state("copy", &["base", "files"], true, 10, 11)),
+        StatusEvent::Log(log),
+        StatusEvent::Vertex(failed),
+    ];
+    let steps = steps_of_replay(events, Mask::new([("API_TOKEN", "hunter22")]), false);
+    let told: Vec<_> = steps
+        .iter()
+        .map(|step| (step.digest.as_str(), step.outcome, step.kind))
+        .collect();
+    let expected = [
+        ("base", Outcome::Cached, StepKind::Source),
+        ("copy", Outcome::Cached, StepKind::Instruction),
+        ("fails", Outcome::Ran, StepKind::Instruction),
+        ("never", Outcome::NotReached, StepKind::Instruction),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(steps[2].error.as_deref(), Some("exit code: 3"));
+    assert_eq!(steps[2].tail, b"the token is [secret]\n");
+}
