@@ -76,14 +76,15 @@ impl Environment {
         let path = self.var_os("PATH")?;
         std::env::split_paths(path)
             .filter(|dir| dir.is_absolute())
-            .map(|dir| dir.join(name))
-            .find(|candidate| is_executable(candidate))
+            .find_map(|dir| executable(dir.join(name)))
     }
 }
 
-fn is_executable(path: &Path) -> bool {
+/// The path, if it is that of an executable file.
+pub(crate) fn executable(path: PathBuf) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
-    std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    let meta = std::fs::metadata(&path).ok()?;
+    (meta.is_file() && meta.permissions().mode() & 0o111 != 0).then_some(path)
 }
 
 /// Names only: values may be secrets.

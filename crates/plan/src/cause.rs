@@ -186,9 +186,10 @@ pub fn causes(current: &Current<'_>, previous: Option<&Previous>) -> Vec<Option<
                     .next();
                 let change = || own_change(current, number, counterpart(number), &previous.build);
                 base.or_else(change).or_else(|| match reason {
-                    Reason::Gone(past) | Reason::Unclear(past) | Reason::Import(Some(past)) => {
-                        Some(pruned(past))
-                    }
+                    Reason::Gone(past)
+                    | Reason::Unclear(past)
+                    | Reason::Import(Some(past))
+                    | Reason::AsLater(Some(past)) => Some(pruned(past)),
                     _ => None,
                 })
             }

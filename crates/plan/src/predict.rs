@@ -57,8 +57,8 @@ pub enum Reason {
     New,
     /// A result is held that differs only in inputs which are not known before they are made.
     CutOff,
-    /// The step runs only if a later one does, and that is not known.
-    AsLater,
+    /// The step runs only if a later one does, and that is not known. What is gone of it, if anything was there.
+    AsLater(Option<Past>),
     /// The build consults an imported cache, and nobody knows what it holds.
     Import(Option<Past>),
     /// A record is held that may be the result, and that no build of ours made.
@@ -88,6 +88,8 @@ struct Search {
     others: Vec<String>,
     /// One of them leads to a result.
     may_match: bool,
+    /// One of them leads to a result with the very inputs that are compared by content as well.
+    may_match_by_key: bool,
     /// An imported cache may have it.
     may_be_imported: bool,
     is_source: bool,
@@ -139,9 +141,11 @@ pub fn predict(graph: &Graph, keys: &[Key], memory: &impl Memory, records: &Reco
                     ..
                 } = part
                 {
-                    // What is compared by content must be there before the step's own fate is known.
+                    // What is compared by content must be there before the step's own fate is known; but not if its key
+                    // is known, and may lead to the result with what else may turn out.
                     let asked = match (by_content, prediction.outcome) {
-                        (true, _) | (_, Outcome::Run) => Need::Yes,
+                        (_, Outcome::Run) => Need::Yes,
+                        (true, _) if !search.may_match_by_key => Need::Yes,
                         _ => Need::Maybe,
                     };
                     needs[*input] = needs[*input].max(asked);
@@ -176,7 +180,7 @@ fn judge(
         (_, Held::Unclear(past)) if search.is_known => (Outcome::Maybe, Reason::Unclear(past.clone())),
         _ if search.may_match => (Outcome::Maybe, Reason::CutOff),
         _ if search.may_be_imported => (Outcome::Maybe, Reason::Import(past())),
-        (Need::Maybe, _) => (Outcome::Maybe, Reason::AsLater),
+        (Need::Maybe, _) => (Outcome::Maybe, Reason::AsLater(past())),
         (Need::Yes, Held::Gone(past)) if search.is_known => (Outcome::Run, Reason::Gone(past.clone())),
         (Need::Yes, _) if search.record.is_some() => (Outcome::Maybe, Reason::Foreign),
         (Need::Yes, _) => (Outcome::Run, Reason::New),
@@ -205,6 +209,7 @@ fn search(
             is_known: false,
             others: Vec::new(),
             may_match: false,
+            may_match_by_key: false,
             may_be_imported: false,
         };
     }
@@ -214,11 +219,14 @@ fn search(
     // A result that was there for these very inputs: another one would have another content.
     let is_same =
         is_known && matches!(held, Held::Gone(_)) && inputs().all(|(vertex, _)| before[vertex].is_there());
-    let others = if is_found || is_same {
+    let found = if is_found || is_same {
         Vec::new()
     } else {
         others(key, keys, before, memory)
     };
+    let leads = |id: &String| matches!(records.held(memory, id, vertex), Held::Yes(_) | Held::Unclear(_));
+    let may_match_by_key = found.iter().any(|other| other.by_key && leads(&other.id));
+    let others: Vec<String> = found.into_iter().map(|other| other.id).collect();
     let record = match &held {
         Held::Yes(past) => past
             .made
@@ -243,9 +251,9 @@ fn search(
         }
         _ => None,
     };
-    let leads = |id: &String| matches!(records.held(memory, id, vertex), Held::Yes(_) | Held::Unclear(_));
     Search {
         may_match: others.iter().any(leads),
+        may_match_by_key,
         may_be_imported: std::iter::once(&key.id)
             .chain(&others)
             .any(|id| records.imports.may_hold(id)),
@@ -266,8 +274,15 @@ fn step(part: &Part) -> Option<(usize, bool)> {
     }
 }
 
+/// A key that a step may turn out to have.
+struct Other {
+    id: String,
+    /// The inputs that are compared by content count with their keys.
+    by_key: bool,
+}
+
 /// The keys that a step may turn out to have: with inputs that turn out to be earlier results, or whose content does.
-fn others(key: &Key, keys: &[Key], before: &[Search], memory: &impl Memory) -> Vec<String> {
+fn others(key: &Key, keys: &[Key], before: &[Search], memory: &impl Memory) -> Vec<Other> {
     // For each input that counts by key: the keys it may have. None at all: the step cannot match anything.
     let mut combinations: Vec<Vec<(usize, &str)>> = vec![Vec::new()];
     for (vertex, by_content) in key.parts.iter().filter_map(step) {
@@ -290,7 +305,7 @@ fn others(key: &Key, keys: &[Key], before: &[Search], memory: &impl Memory) -> V
             .take(ALTERNATIVES)
             .collect();
     }
-    let mut found: Vec<String> = Vec::new();
+    let mut found: Vec<Other> = Vec::new();
     for chosen in &combinations {
         let id = |vertex: usize| {
             chosen
@@ -298,11 +313,14 @@ fn others(key: &Key, keys: &[Key], before: &[Search], memory: &impl Memory) -> V
                 .find(|(of, _)| *of == vertex)
                 .map_or("", |(_, id)| *id)
         };
-        let mut candidates = vec![identity(&key.form, &key.parts, id, false)];
+        let has_own = |(vertex, by_content): (usize, bool)| !by_content || id(vertex) == keys[vertex].id;
+        let by_key = key.parts.iter().filter_map(step).all(has_own);
+        let mut candidates = vec![(identity(&key.form, &key.parts, id, false), by_key)];
         if key.loose.is_some() {
-            candidates.extend(memory.alike(&identity(&key.form, &key.parts, id, true)));
+            let alike = memory.alike(&identity(&key.form, &key.parts, id, true));
+            candidates.extend(alike.into_iter().map(|candidate| (candidate, false)));
         }
-        for candidate in candidates {
+        for (candidate, by_key) in candidates {
             let is_new = candidate != key.id
                 || !key
                     .parts
@@ -311,10 +329,13 @@ fn others(key: &Key, keys: &[Key], before: &[Search], memory: &impl Memory) -> V
                     .all(|(vertex, _)| before[vertex].is_known);
             if found.len() < ALTERNATIVES
                 && is_new
-                && !found.contains(&candidate)
+                && !found.iter().any(|other| other.id == candidate)
                 && !memory.past(&candidate).is_empty()
             {
-                found.push(candidate);
+                found.push(Other {
+                    id: candidate,
+                    by_key,
+                });
             }
         }
     }

@@ -10,8 +10,8 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::{ComposeError, Project, parse, rules, v1, yaml};
-use crate::Environment;
 use crate::child::{self, Finished};
+use crate::environment::{self, Environment};
 
 /// Compose answers these at once; the bound is for a machine under load.
 const VERSION_LIMIT: Duration = Duration::from_secs(30);
@@ -99,65 +99,161 @@ impl ProjectOptions {
     }
 }
 
+/// Where the Docker CLI looks for its plugins beside the user's own folder (docker/cli, `cli-plugins/manager`).
+const PLUGIN_FOLDERS: [&str; 4] = [
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/libexec/docker/cli-plugins",
+];
+
 /// The Compose CLI of this machine.
 #[derive(Debug, Clone)]
 pub struct Compose {
     program: PathBuf,
-    /// `docker compose` is a plugin, `docker-compose` stands alone.
-    plugin: bool,
+    way: Way,
     version: Version,
     environment: Environment,
 }
 
+/// How the program is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The plugin itself. `docker compose` starts the same one, and two more processes before it.
+    Plugin,
+    /// `docker compose`
+    Docker,
+    /// `docker-compose`
+    StandAlone,
+}
+
+/// A project as Compose resolves it.
+#[derive(Debug)]
+pub struct Resolved {
+    /// What resolved it.
+    pub compose: Compose,
+    /// The project.
+    pub project: Project,
+    /// The environment that it is resolved with: see [`Compose::project_environment`].
+    pub variables: BTreeMap<String, String>,
+}
+
 impl Compose {
+    /// Finds Compose, and resolves a project: [`Compose::find`], [`Compose::config`] and
+    /// [`Compose::project_environment`] in the time of the longest of them where that can be.
+    pub async fn resolve(
+        environment: &Environment,
+        options: &ProjectOptions,
+        services: &[String],
+    ) -> Result<Resolved, ComposeError> {
+        if let Some(mut compose) = Self::plugin(environment, &PLUGIN_FOLDERS) {
+            let (version, project, variables) = tokio::join!(
+                compose.ask_version(),
+                compose.config(options, services),
+                compose.project_environment(options)
+            );
+            if let Ok(version) = version
+                && version.major >= 2
+            {
+                compose.version = version;
+                return Ok(Resolved {
+                    project: project?,
+                    variables: compose.if_known(variables)?,
+                    compose,
+                });
+            }
+        }
+        let compose = Self::find(environment).await?;
+        let (project, variables) = tokio::join!(
+            compose.config(options, services),
+            compose.project_environment(options)
+        );
+        Ok(Resolved {
+            project: project?,
+            variables: variables?,
+            compose,
+        })
+    }
+
     /// Finds Compose: the plugin `docker compose`, else the stand-alone `docker-compose` (v2 or v1). Every later call
     /// runs it with `environment`.
     pub async fn find(environment: &Environment) -> Result<Self, ComposeError> {
+        Self::find_in(environment, &PLUGIN_FOLDERS).await
+    }
+
+    async fn find_in(environment: &Environment, folders: &[&str]) -> Result<Self, ComposeError> {
         let mut tried = Vec::new();
-        for (name, plugin) in [("docker", true), ("docker-compose", false)] {
-            let Some(program) = environment.find_program(name) else {
+        let plugin = Self::plugin(environment, folders);
+        let named = [("docker", Way::Docker), ("docker-compose", Way::StandAlone)];
+        let named = named.into_iter().filter_map(|(name, way)| {
+            let program = environment.find_program(name);
+            if program.is_none() {
                 tried.push(format!("no {name} on PATH"));
-                continue;
-            };
-            let version = Version {
-                text: String::new(),
-                major: 0,
-                minor: 0,
-            };
-            let mut compose = Self {
-                program,
-                plugin,
-                version,
-                environment: environment.clone(),
-            };
-            let options = ProjectOptions::default();
-            let answer = compose
-                .run(&options, &["version", "--short"], &[], VERSION_LIMIT)
-                .await;
-            match answer
-                .as_ref()
-                .map(|stdout| Version::parse(&String::from_utf8_lossy(stdout)))
-            {
-                Ok(Some(version)) => {
+            }
+            Some(Self::at(program?, way, environment))
+        });
+        let candidates: Vec<Self> = plugin.into_iter().chain(named).collect();
+        for mut compose in candidates {
+            match compose.ask_version().await {
+                Ok(version) => {
                     compose.version = version;
                     return Ok(compose);
                 }
-                Ok(None) => tried.push(format!("{} printed no version", compose.command())),
+                // `docker compose` says the same.
+                Err(_) if compose.way == Way::Plugin => {}
+                Err(ComposeError::Output { .. }) => {
+                    tried.push(format!("{} printed no version", compose.command()));
+                }
                 Err(error) => {
                     let reason = match error {
                         ComposeError::Refused { message, .. } => message.clone(),
                         error => error.to_string(),
                     };
                     let reason = reason.lines().next().unwrap_or_default();
-                    tried.push(match plugin {
-                        true => format!("docker has no usable compose plugin ({reason})"),
-                        false => format!("docker-compose does not work ({reason})"),
+                    tried.push(match compose.way {
+                        Way::StandAlone => format!("docker-compose does not work ({reason})"),
+                        _ => format!("docker has no usable compose plugin ({reason})"),
                     });
                 }
             }
         }
         Err(ComposeError::Missing {
             tried: tried.join("; "),
+        })
+    }
+
+    /// The plugin that `docker compose` would start, called as a program of its own.
+    fn plugin(environment: &Environment, folders: &[&str]) -> Option<Self> {
+        environment.find_program("docker")?;
+        let own = environment.docker_config_dir().map(|dir| dir.join("cli-plugins"));
+        let mut folders = own.into_iter().chain(folders.iter().map(PathBuf::from));
+        let program = folders.find_map(|folder| environment::executable(folder.join("docker-compose")))?;
+        Some(Self::at(program, Way::Plugin, environment))
+    }
+
+    fn at(program: PathBuf, way: Way, environment: &Environment) -> Self {
+        Self {
+            program,
+            way,
+            // Plugins begin with 2; what it is exactly, it is asked.
+            version: Version {
+                text: String::new(),
+                major: 2,
+                minor: u64::MAX,
+            },
+            environment: environment.clone(),
+        }
+    }
+
+    async fn ask_version(&self) -> Result<Version, ComposeError> {
+        let options = ProjectOptions::default();
+        let stdout = self
+            .run(&options, &["version", "--short"], &[], VERSION_LIMIT)
+            .await?;
+        let text = String::from_utf8_lossy(&stdout);
+        Version::parse(&text).ok_or_else(|| ComposeError::Output {
+            command: format!("{} version", self.command()),
+            source: "no version in it".into(),
         })
     }
 
@@ -168,10 +264,9 @@ impl Compose {
 
     /// How a user calls it.
     pub fn command(&self) -> &'static str {
-        if self.plugin {
-            "docker compose"
-        } else {
-            "docker-compose"
+        match self.way {
+            Way::Plugin | Way::Docker => "docker compose",
+            Way::StandAlone => "docker-compose",
         }
     }
 
@@ -244,14 +339,29 @@ impl Compose {
         &self,
         options: &ProjectOptions,
     ) -> Result<BTreeMap<String, String>, ComposeError> {
-        let plain = rules::plain_environment(&self.environment);
-        if (self.version.major, self.version.minor) < (2, 24) {
-            return Ok(plain);
+        if !self.tells_environment() {
+            return Ok(rules::plain_environment(&self.environment));
         }
         let stdout = self
             .run(options, &["config", "--environment"], &[], CONFIG_LIMIT)
             .await?;
+        let plain = rules::plain_environment(&self.environment);
         Ok(environment_lines(&String::from_utf8_lossy(&stdout), plain))
+    }
+
+    /// What was answered before the version was known, if this version can answer.
+    fn if_known(
+        &self,
+        answered: Result<BTreeMap<String, String>, ComposeError>,
+    ) -> Result<BTreeMap<String, String>, ComposeError> {
+        match self.tells_environment() {
+            true => answered,
+            false => Ok(rules::plain_environment(&self.environment)),
+        }
+    }
+
+    fn tells_environment(&self) -> bool {
+        (self.version.major, self.version.minor) >= (2, 24)
     }
 
     /// Runs one subcommand and gives its standard output.
@@ -263,7 +373,7 @@ impl Compose {
         limit: Duration,
     ) -> Result<Vec<u8>, ComposeError> {
         let mut command = Command::new(&self.program);
-        if self.plugin {
+        if self.way == Way::Docker {
             command.arg("compose");
         }
         command.args(options.arguments()).args(subcommand);

@@ -12,7 +12,7 @@ mod units;
 mod v1;
 mod yaml;
 
-pub use cli::{Compose, ProjectOptions, Version};
+pub use cli::{Compose, ProjectOptions, Resolved, Version};
 pub use error::{ComposeError, FieldError};
 pub use order::{CycleError, build_order, build_selection};
 pub use project::{BuildSpec, Project, ProjectSecret, SecretMount, Service, Ssh, Ulimit};

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use unstale_buildkit::session::{Credential, Credentials};
-use unstale_docker::compose::{ProjectOptions, build_selection, rules};
+use unstale_docker::compose::{ProjectOptions, Resolved, build_selection, rules};
 use unstale_docker::{Compose, ComposeError, ConfigError as DockerConfigError, ConfigFile, Environment};
 
 /// What is to be built.
@@ -315,12 +315,12 @@ async fn compose_builds(
     services: &[String],
     ambient: &BTreeMap<String, String>,
 ) -> Result<(Vec<ServiceBuild>, String), BuildError> {
-    let compose = Compose::find(environment).await?;
-    let (project, variables) = tokio::join!(
-        compose.config(options, services),
-        compose.project_environment(options)
-    );
-    let (project, variables) = (project?, variables?);
+    let resolved = Compose::resolve(environment, options, services).await?;
+    let Resolved {
+        compose,
+        project,
+        variables,
+    } = resolved;
     for name in services {
         match project.services.get(name) {
             None => return Err(SpecError::NoService(name.clone()).into()),

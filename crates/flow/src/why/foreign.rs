@@ -8,7 +8,7 @@ use crate::build::{SpecError, familiar, step_record, steps_of_replay};
 use crate::builder::Builder;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use unstale_buildkit::control::HistoryRecord;
-use unstale_docker::compose::{ProjectOptions, rules};
+use unstale_docker::compose::{ProjectOptions, Resolved, rules};
 use unstale_docker::{Compose, ComposeError, Environment};
 use unstale_ledger::secret::Mask;
 use unstale_ledger::{BuildSummary, StepRecord, StoredService};
@@ -103,22 +103,23 @@ pub(super) async fn only(
         cwd: Some(request.cwd.clone()),
         ..ProjectOptions::default()
     };
-    let compose = Compose::find(environment).await?;
     let services = [service.to_owned()];
-    let (project, variables) = tokio::join!(
-        compose.config(&options, &services),
-        compose.project_environment(&options)
-    );
-    let project = project.map_err(|error| match error {
+    let resolved = Compose::resolve(environment, &options, &services).await;
+    let resolved = resolved.map_err(|error| match error {
         ComposeError::Refused { message, .. } if message.starts_with("no configuration file provided") => {
             WhyError::NoBuild(request.cwd.clone())
         }
         error => error.into(),
     })?;
+    let Resolved {
+        compose,
+        project,
+        variables,
+    } = resolved;
     let Some(described) = project.services.get(service) else {
         return Err(SpecError::NoService(service.to_owned()).into());
     };
-    let separator = rules::name_separator(compose.version(), &variables?);
+    let separator = rules::name_separator(compose.version(), &variables);
     let name = rules::image_name(&project, described, separator);
     let tags = described.build.iter().flat_map(|build| &build.tags);
     let wanted = Wanted::new(&project.name, service, tags.chain([&name]));

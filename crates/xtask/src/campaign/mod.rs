@@ -130,13 +130,20 @@ fn on_engine(engine: &'static Engine, arguments: &Arguments) -> Result<Done, Str
     }
     let ledger = Project::new("campaign-ledger");
     let state = ledger.path();
-    let numbers = match arguments.only {
-        Some(run) => run / BUILDS..run / BUILDS + 1,
-        None => 0..arguments.runs.div_ceil(BUILDS),
+    let planned = arguments.runs.div_ceil(BUILDS);
+    let (mut number, last) = match arguments.only {
+        Some(run) => (run / BUILDS, run / BUILDS + 1),
+        // For a project that is given up there is another one.
+        None => (0, planned.saturating_mul(2)),
     };
-    for number in numbers {
-        let end = arguments.only.map_or(arguments.runs, |only| only + 1);
-        let builds = BUILDS.min(end - number * BUILDS);
+    while number < last {
+        let builds = match arguments.only {
+            Some(run) => run + 1 - number * BUILDS,
+            None => BUILDS.min(arguments.runs.saturating_sub(done.tally.total().pairs)),
+        };
+        if builds == 0 {
+            break;
+        }
         let _hold = engine.exclusive();
         if let Err(problem) = one_project(&mut done, arguments, &state, number, builds) {
             eprintln!("{}: project {number} was given up: {problem}", engine.name);
@@ -149,6 +156,7 @@ fn on_engine(engine: &'static Engine, arguments: &Arguments) -> Result<Done, Str
             total.pairs,
             total.wrong.values().sum::<u64>()
         );
+        number += 1;
     }
     Ok(done)
 }

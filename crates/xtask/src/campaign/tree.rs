@@ -9,8 +9,8 @@ use std::path::Path;
 use rand::Rng as _;
 use rand::rngs::StdRng;
 
-/// The files that instructions name one by one: they are never removed or renamed.
-pub const NAMED: [&str; 3] = ["main.txt", "src/a.txt", "conf/one.conf"];
+/// The files that instructions name, or the folders of which they name: they are never removed or renamed.
+pub const NAMED: [&str; 4] = ["main.txt", "src/a.txt", "conf/one.conf", "src/lib/e.txt"];
 
 /// The other files.
 const OTHERS: [&str; 10] = [

@@ -53,7 +53,7 @@ fn options_become_composes_flags() {
 #[tokio::test]
 async fn nothing_installed_is_said_with_the_way_forward() {
     let dir = tempfile::tempdir().unwrap();
-    let error = Compose::find(&environment(dir.path())).await.unwrap_err();
+    let error = Compose::find_in(&environment(dir.path()), &[]).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "the Docker Compose CLI is missing: no docker on PATH; no docker-compose on PATH"
@@ -69,7 +69,7 @@ async fn docker_without_the_plugin_leads_to_the_stand_alone_program() {
         "docker",
         "echo \"docker: 'compose' is not a docker command.\" >&2; exit 1",
     );
-    let error = Compose::find(&environment(dir.path())).await.unwrap_err();
+    let error = Compose::find_in(&environment(dir.path()), &[]).await.unwrap_err();
     assert!(
         error
             .to_string()
@@ -77,7 +77,7 @@ async fn docker_without_the_plugin_leads_to_the_stand_alone_program() {
         "{error}"
     );
     program(dir.path(), "docker-compose", "echo 1.29.2");
-    let compose = Compose::find(&environment(dir.path())).await.unwrap();
+    let compose = Compose::find_in(&environment(dir.path()), &[]).await.unwrap();
     assert_eq!(
         (compose.command(), compose.version().major),
         ("docker-compose", 1)
@@ -94,7 +94,7 @@ async fn the_plugin_comes_first_and_gets_the_environment_and_nothing_else() {
     program(dir.path(), "docker", script);
     program(dir.path(), "docker-compose", "echo 1.29.2");
     let environment = environment(dir.path()).with("COMPOSE_PROFILES", "all");
-    let compose = Compose::find(&environment).await.unwrap();
+    let compose = Compose::find_in(&environment, &[]).await.unwrap();
     let outcome = compose
         .config(&ProjectOptions::default(), &["web".to_owned()])
         .await;

@@ -185,7 +185,7 @@ impl Search<'_> {
             (true, true) => OriginKind::Local,
             (true, false) => OriginKind::Imported,
         };
-        if let Some(imported) = imported.filter(|_| kind == OriginKind::Imported) {
+        if let Some(imported) = imported.filter(|_| kind != OriginKind::SameBuild) {
             return (Origin::of(imported), Made::seen(record));
         }
         let created = record
