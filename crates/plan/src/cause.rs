@@ -95,11 +95,11 @@ pub struct Current<'a> {
     /// The minor version of BuildKit.
     pub buildkit_minor: u32,
     /// The differences of each folder from the previous build's, by the vertex of its source.
-    pub files: HashMap<usize, Vec<(String, FileChange)>>,
+    pub files: &'a HashMap<usize, Vec<(String, FileChange)>>,
     /// The build arguments that are different ([`Change::Arg`]).
-    pub args: Vec<Change>,
+    pub args: &'a [Change],
     /// The names of the build arguments, and where each value comes from.
-    pub arg_sources: BTreeMap<String, String>,
+    pub arg_sources: &'a BTreeMap<String, String>,
     /// Who asked for a step to be run, by its digest: `--no-cache`, say.
     pub no_cache: &'a dyn Fn(&str) -> String,
 }

@@ -154,7 +154,47 @@ pub fn predict(graph: &Graph, keys: &[Key], memory: &impl Memory, records: &Reco
         }
         predictions[number] = Some(prediction);
     }
-    predictions.into_iter().flatten().collect()
+    let mut predictions: Vec<Prediction> = predictions.into_iter().flatten().collect();
+    begun_ahead(graph, keys, &searches, &mut predictions);
+    predictions
+}
+
+/// Marks the steps that the solver may begin before it finds that a later result makes them needless. A copy that lies
+/// upon nothing (`COPY --from --link`) is looked for by what it copies alone, and until that key is known the solver goes
+/// on with the stage if that stage's results are gone.
+fn begun_ahead(graph: &Graph, keys: &[Key], searches: &[Search], predictions: &mut [Prediction]) {
+    let is_copy = |number: usize| {
+        let parts = &keys[number].parts;
+        let by_content = |part: &Part| matches!(part, Part::Step { by_content: true, .. });
+        matches!(graph.vertices[number].op, Op::File { .. })
+            && !parts.is_empty()
+            && parts.iter().all(by_content)
+            && matches!(predictions[number].reason, Reason::Held(_))
+    };
+    let inputs = |number: usize| keys[number].parts.iter().filter_map(step).map(|(input, _)| input);
+    let mut pending: Vec<usize> = (0..keys.len())
+        .filter(|&number| is_copy(number))
+        .flat_map(inputs)
+        .collect();
+    let mut seen = vec![false; keys.len()];
+    while let Some(number) = pending.pop() {
+        if std::mem::replace(&mut seen[number], true) {
+            continue;
+        }
+        pending.extend(inputs(number));
+        let is_ready = |input: usize| {
+            searches[input].is_source
+                || searches[input].is_there()
+                || predictions[input].outcome != Outcome::Cached
+        };
+        if let (Reason::NotNeeded(_), Held::Gone(past)) =
+            (&predictions[number].reason, &searches[number].held)
+            && inputs(number).all(is_ready)
+        {
+            predictions[number].outcome = Outcome::Maybe;
+            predictions[number].reason = Reason::AsLater(Some(past.clone()));
+        }
+    }
 }
 
 fn judge(

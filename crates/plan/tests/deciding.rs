@@ -323,6 +323,36 @@ fn results_that_the_cache_lists_and_does_not_find_run() {
     assert!(predictions[1..].iter().all(gone));
 }
 
+/// Found by the campaign (28.5 containerd, seed 300, run 203): the first step of the stage ran, the others did not.
+#[test]
+fn a_stage_without_results_may_be_begun_before_its_linked_copy_is_found() {
+    let mut linked = copy_from("[b 2/2] COPY --from=a --link /out /in", 0, 1);
+    let Op::File { actions } = &mut linked.op else {
+        unreachable!()
+    };
+    if let FileAction::Copy {
+        input,
+        secondary_input,
+        ..
+    } = &mut actions[0]
+    {
+        (*input, *secondary_input) = (-1, 0);
+    }
+    linked.inputs = vec![Input { vertex: 2, output: 0 }];
+    let graph = graph(vec![
+        base(),
+        run("[a 2/3] RUN first", "first", &[], 0),
+        run("[a 3/3] RUN second", "second", &[], 1),
+        linked,
+    ]);
+    let (ledger, records) = built(&graph, "l");
+    assert_eq!(outcomes(&graph, "l", &ledger, &records), [Cached, Cached, Cached]);
+    assert_eq!(
+        outcomes(&graph, "l", &ledger, &records[2..]),
+        [Maybe, Cached, Cached]
+    );
+}
+
 /// Found by the campaign (d28, seed 7, run 21): two steps ran at the same moment, and the record of one stood for both.
 #[test]
 fn the_record_of_another_step_of_the_same_moment_does_not_count() {
@@ -370,9 +400,9 @@ fn causes_of(old: &Graph, new: &Graph, layers: [&str; 2], arg: Option<&str>) -> 
         predictions: &predictions,
         facts: &facts,
         buildkit_minor: 25,
-        files: HashMap::new(),
-        args: Vec::new(),
-        arg_sources: sources.into_iter().collect(),
+        files: &HashMap::new(),
+        args: &[],
+        arg_sources: &sources.into_iter().collect(),
         no_cache: &|_| "--no-cache".to_owned(),
     };
     causes(&current, Some(&previous))

@@ -14,7 +14,7 @@ use crate::event::Outcome;
 use std::time::SystemTime;
 use unstale_buildkit::control::UsageRecord;
 use unstale_buildkit::llb::{Graph, Op, Vertex};
-use unstale_plan::{Cause, Made, Memory, Outcome as Predicted, Past, Reason, Records, describes};
+use unstale_plan::{Cause, Made, Memory, Outcome as Predicted, Past, Prediction, Reason, Records, describes};
 
 /// Adds causes, origins and results to the steps of a build; the graph's steps come first among them.
 pub(in super::super) async fn conclude(
@@ -24,6 +24,7 @@ pub(in super::super) async fn conclude(
     graph: &Graph,
     steps: &mut [Step],
 ) {
+    let mut causes = causes(shared, build, &mut evidence, graph, steps);
     let is_new = |(number, step): (usize, &Step)| match step.outcome {
         Outcome::Ran => true,
         // What was expected, by a result whose record is known.
@@ -56,7 +57,6 @@ pub(in super::super) async fn conclude(
     let windows = windows.filter_map(|(number, (step, vertex))| Some((number, Window::of(vertex, step)?)));
     let mut ran = assign(windows, &graph.vertices, &search.records);
     let memory = LedgerMemory::new(shared);
-    let mut causes = std::mem::take(&mut evidence.causes);
     let mut made: Vec<Option<Made>> = Vec::with_capacity(graph.vertices.len());
     for (number, vertex) in graph.vertices.iter().enumerate() {
         let Some(step) = steps.get_mut(number) else { break };
@@ -88,9 +88,9 @@ pub(in super::super) async fn conclude(
                         .is_some_and(|made| search.before.of(made, vertex).is_some())
                 };
                 let pasts: Vec<Past> = pasts.collect();
-                // A result that no later step needed is not looked for.
-                let not_needed = matches!(prediction.reason, Reason::NotNeeded(_));
-                let past = pasts.iter().find(|past| not_needed || is_there(past));
+                // A result that no later step needed is not looked for. The one that may have been it was it.
+                let is_believed = matches!(prediction.reason, Reason::NotNeeded(_) | Reason::Unclear(_));
+                let past = pasts.iter().find(|past| is_believed || is_there(past));
                 let (origin, made) = search.reused(vertex, past, &pasts, below);
                 step.origin = Some(origin);
                 step.note = evidence.notes[number];
@@ -106,6 +106,29 @@ pub(in super::super) async fn conclude(
         });
         made.push(own);
     }
+}
+
+/// Why the steps run, with what has become of those that nobody could know before.
+fn causes(
+    shared: &Shared,
+    build: &ServiceBuild,
+    evidence: &mut Evidence,
+    graph: &Graph,
+    steps: &[Step],
+) -> Vec<Option<Cause>> {
+    let was_open = |prediction: &Prediction| prediction.outcome == Predicted::Maybe;
+    if !evidence.predictions.iter().any(was_open) {
+        return std::mem::take(&mut evidence.causes);
+    }
+    let mut known = evidence.predictions.clone();
+    for (prediction, step) in known.iter_mut().zip(steps) {
+        prediction.outcome = match step.outcome {
+            Outcome::Ran => Predicted::Run,
+            Outcome::Cached => Predicted::Cached,
+            Outcome::NotReached => prediction.outcome,
+        };
+    }
+    evidence.causes(shared, build, graph, &known)
 }
 
 fn is_source(vertex: &Vertex) -> bool {

@@ -33,7 +33,7 @@ use unstale_dockerfile::Dockerfile;
 use unstale_ledger::{ArgRecord, ArgValue, FileKind, LastService};
 use unstale_plan::{
     Cause, Change, Current, Describe, EnvValue, FactPart, Facts, FileChange, FileState, Inputs, Key, Note,
-    Prediction, Records, causes, facts, keys, note, predict,
+    Prediction, Previous, Records, causes, facts, keys, note, predict,
 };
 
 /// What is known of a service's steps before they are run. The lists are in the graph's order.
@@ -54,6 +54,16 @@ pub struct Evidence {
     records: Vec<UsageRecord>,
     /// When they were asked for.
     asked: SystemTime,
+    differences: Differences,
+}
+
+/// What is different from the previous build.
+struct Differences {
+    previous: Option<Previous>,
+    buildkit_minor: u32,
+    files: HashMap<usize, Vec<(String, FileChange)>>,
+    args: Vec<Change>,
+    arg_sources: BTreeMap<String, String>,
 }
 
 /// The base images that the engine has, by the vertex of their source.
@@ -135,41 +145,61 @@ pub(super) async fn gather(shared: &Shared, subject: &Subject<'_>) -> Result<Evi
         base: &|vertex| bases.get(&vertex).map(|base| base.id.clone()),
     };
     let facts = facts(graph, &keys, &describe);
-    let previous = before.as_ref().and_then(previous);
-    let current = Current {
-        graph,
-        keys: &keys,
-        predictions: &predictions,
-        facts: &facts,
+    let differences = Differences {
+        previous: before.as_ref().and_then(previous),
         buildkit_minor: minor,
         files: changed_files(&memory, graph, &snapshots, &facts, before.as_ref()),
         args: changed_args(&memory, build, before.as_ref()),
         arg_sources: arg_sources(shared, build, &Dockerfile::parse(&text)),
-        no_cache: &|digest| {
-            shared
-                .reruns
-                .asked_by(digest)
-                .unwrap_or_else(|| who_asks(shared, build))
-        },
     };
-    let causes = causes(&current, previous.as_ref());
     let named = snapshots.iter().filter_map(|(vertex, snapshot)| {
         let (name, _) = LocalSource::of(&graph.vertices[*vertex])?;
         Some((name, snapshot))
     });
-    Ok(Evidence {
+    let mut evidence = Evidence {
         headers: super::kept::headers(named),
         notes: graph.vertices.iter().map(note).collect(),
         keys,
         predictions,
-        causes,
+        causes: Vec::new(),
         facts,
         records,
         asked,
-    })
+        differences,
+    };
+    evidence.causes = evidence.causes(shared, build, graph, &evidence.predictions);
+    Ok(evidence)
 }
 
 impl Evidence {
+    /// Why each step runs, if it does, with what is known of the others.
+    fn causes(
+        &self,
+        shared: &Shared,
+        build: &ServiceBuild,
+        graph: &Graph,
+        predictions: &[Prediction],
+    ) -> Vec<Option<Cause>> {
+        let differences = &self.differences;
+        let current = Current {
+            graph,
+            keys: &self.keys,
+            predictions,
+            facts: &self.facts,
+            buildkit_minor: differences.buildkit_minor,
+            files: &differences.files,
+            args: &differences.args,
+            arg_sources: &differences.arg_sources,
+            no_cache: &|digest| {
+                shared
+                    .reruns
+                    .asked_by(digest)
+                    .unwrap_or_else(|| who_asks(shared, build))
+            },
+        };
+        causes(&current, differences.previous.as_ref())
+    }
+
     /// What a step is called with its reason while it goes by: the cause if it runs, the origin if it is reused.
     pub(super) fn words(&self, graph: &Graph) -> HashMap<String, super::steps::Words> {
         let steps = graph.vertices.iter().enumerate();
