@@ -100,7 +100,7 @@ pub async fn plan(
     cancel: CancellationToken,
 ) -> Result<PlanReport, BuildError> {
     let begun = tokio::select! {
-        begun = project::begin(environment, &request) => begun?,
+        begun = project::begin(environment, &request, true) => begun?,
         () = cancel.cancelled() => return Err(BuildError::Cancelled),
     };
     let plan = schedule::Plan::new(begun.builds())?;

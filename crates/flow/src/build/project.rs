@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use unstale_buildkit::control::UsageRecord;
 use unstale_buildkit::session::{Credential, Credentials};
 use unstale_docker::compose::{ProjectOptions, Resolved, build_selection, rules};
 use unstale_docker::{Compose, ComposeError, ConfigError as DockerConfigError, ConfigFile, Environment};
@@ -140,7 +141,7 @@ pub async fn build(
     cancel: CancellationToken,
 ) -> Result<BuildReport, BuildError> {
     let begun = tokio::select! {
-        begun = begin(environment, &request) => begun?,
+        begun = begin(environment, &request, false) => begun?,
         () = cancel.cancelled() => return Err(BuildError::Cancelled),
     };
     // What is refused here is no build yet, and not recorded.
@@ -195,6 +196,8 @@ pub async fn build(
 pub(super) struct Begun {
     gathered: Gathered,
     builder: Builder,
+    /// What the builder's cache holds, if that was asked for.
+    records: Option<Vec<UsageRecord>>,
     config: Config,
     repository: Option<Repository>,
 }
@@ -226,6 +229,7 @@ impl Begun {
         let overrides = &request.overrides;
         let shared = Shared {
             builder: self.builder,
+            records: self.records.map(Arc::new),
             repository: self.repository,
             index: index.map(Arc::new),
             credentials: Arc::new(DockerCredentials {
@@ -256,22 +260,39 @@ struct Gathered {
     docker_config: ConfigFile,
 }
 
-/// Everything that is needed before the first build: all of it is read from elsewhere, and at the same time.
-pub(super) async fn begin(environment: &Environment, request: &BuildRequest) -> Result<Begun, BuildError> {
+/// Everything that is needed before the first build: all of it is read from elsewhere, and at the same time. With
+/// `reads_cache`, so is what the builder's cache holds, once for all services: nothing will change it.
+pub(super) async fn begin(
+    environment: &Environment,
+    request: &BuildRequest,
+    reads_cache: bool,
+) -> Result<Begun, BuildError> {
     let folder = project_folder(request);
     let config = Config::load(&folder)?;
     let mut options = request.builder.clone();
     if options.builder.is_none() {
         options.builder.clone_from(&config.build.builder);
     }
-    let (gathered, builder, repository) = tokio::join!(
+    let connect = async {
+        let builder = Builder::connect(environment, &options).await?;
+        // Whoever needs it and does not find it asks again, and tells why there is no answer.
+        let records = match reads_cache {
+            true => builder.client.disk_usage().await.ok(),
+            false => None,
+        };
+        Ok::<_, BuilderError>((builder, records))
+    };
+    let (gathered, connected, repository) = tokio::join!(
         gather(environment, request, folder.clone()),
-        Builder::connect(environment, &options),
+        connect,
         Repository::find(&folder),
     );
+    let gathered = gathered?;
+    let (builder, records) = connected?;
     Ok(Begun {
-        gathered: gathered?,
-        builder: builder?,
+        gathered,
+        builder,
+        records,
         config,
         repository: repository?,
     })

@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use unstale_buildkit::control::UsageRecord;
 use unstale_buildkit::gateway::{FrontendResult, Job, JobRequest};
 use unstale_buildkit::llb::{Definition, Graph, Op};
 use unstale_buildkit::session::{Credentials, ImageStream, Services, Session, Transfer};
@@ -38,6 +39,8 @@ use unstale_ledger::Ledger;
 /// What all services of a build share.
 pub(super) struct Shared {
     pub builder: Builder,
+    /// What the builder's cache holds, if nothing changes that.
+    pub records: Option<Arc<Vec<UsageRecord>>>,
     pub config: Config,
     pub repository: Option<Repository>,
     pub index: Option<Arc<HashIndex>>,
@@ -58,6 +61,14 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// What the builder's cache holds now.
+    pub async fn records(&self) -> Result<Arc<Vec<UsageRecord>>, ServiceError> {
+        match &self.records {
+            Some(records) => Ok(records.clone()),
+            None => Ok(Arc::new(self.builder.client.disk_usage().await?)),
+        }
+    }
+
     /// The digest that a name has in its registry, as the engine sees it.
     pub async fn registry_digest(&self, name: &str) -> Result<Option<String>, EngineError> {
         let host = unstale_docker::registry_host(name);

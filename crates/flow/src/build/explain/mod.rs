@@ -51,7 +51,7 @@ pub struct Evidence {
     /// The permissions and attributes of the folders' folders.
     pub headers: String,
     /// The records of the cache.
-    records: Vec<UsageRecord>,
+    records: Arc<Vec<UsageRecord>>,
     /// When they were asked for.
     asked: SystemTime,
     differences: Differences,
@@ -103,13 +103,9 @@ pub(super) async fn gather(shared: &Shared, subject: &Subject<'_>) -> Result<Evi
         will_run,
     } = *subject;
     let asked = SystemTime::now();
-    let records = async {
-        // After the witness, whose own record counts as well.
-        let lost_before = witness::lost_before(shared, definition, graph, job, will_run).await;
-        (shared.builder.client.disk_usage().await, lost_before)
-    };
-    let ((records, lost_before), snapshots, bases, imports) = tokio::join!(
-        records,
+    let (records, lost_before, snapshots, bases, imports) = tokio::join!(
+        shared.records(),
+        witness::lost_before(shared, definition, graph, job, will_run),
         snapshots(graph, folders),
         bases(shared, graph),
         imports::imports(shared, build, job),
