@@ -115,21 +115,25 @@ impl Ledger {
         self.read("find who exported a cache", |connection| {
             let found = connection
                 .prepare_cached(
-                    "SELECT service.key, build.id, commit_id, build.started_ms
+                    "SELECT service.key, build.id, commit_id, build.started_ms, engine_version, builder
                      FROM service JOIN build ON service.build = build.key
                      WHERE image_id = ?1 OR cache_digest = ?1 ORDER BY service.key DESC LIMIT 1",
                 )?
                 .query_row([digest], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                    let found = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
+                    Ok((row.get(0)?, found))
                 })
                 .optional()?;
-            let Some((key, build, commit, started_ms)) = found else {
+            let Some((key, found)) = found else {
                 return Ok(None);
             };
+            let (build, commit, started_ms, engine_version, builder) = found;
             Ok(Some(ExportedCache {
                 build,
                 commit,
                 started_ms,
+                engine_version,
+                builder,
                 service: stored_service(connection, key)?,
             }))
         })

@@ -337,6 +337,10 @@ pub struct ExportedCache {
     pub commit: Option<String>,
     /// When the build began, by this machine's clock.
     pub started_ms: i64,
+    /// The version of the engine that it was for.
+    pub engine_version: String,
+    /// The builder: see [`NewBuild::builder`].
+    pub builder: String,
     /// The service with its steps.
     pub service: StoredService,
 }

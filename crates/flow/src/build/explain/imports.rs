@@ -34,11 +34,19 @@ pub(super) async fn imports(shared: &Shared, build: &ServiceBuild, job: &Job) ->
             Some((digest, ledger.exported_cache(digest).ok()??))
         });
         match exported {
-            Some((digest, exported)) => hold(&mut imports, &name, digest, &exported),
-            None => imports.is_unclear = true,
+            Some((digest, exported)) if is_alike(shared, &exported) => {
+                hold(&mut imports, &name, digest, &exported);
+            }
+            _ => imports.is_unclear = true,
         }
     }
     imports
+}
+
+/// Whether steps had the same keys there: these depend on the version of BuildKit.
+fn is_alike(shared: &Shared, exported: &ExportedCache) -> bool {
+    let builder = &shared.builder;
+    exported.engine_version == builder.identity.server_version && exported.builder == builder.name
 }
 
 /// The name of a cache, for people.
