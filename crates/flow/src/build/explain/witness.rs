@@ -3,21 +3,30 @@
 
 use super::super::request::Target;
 use super::super::service::Shared;
+use futures_util::future::join_all;
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::UNIX_EPOCH;
+use tokio::sync::OnceCell;
 use unstale_buildkit::gateway::Job;
 use unstale_buildkit::llb::{Definition, Graph, Op, Vertex};
 use unstale_docker::ImageStore;
 use unstale_ledger::Witness;
 use unstale_plan::sources;
 
-/// The base images that were looked at in this run of the program, with since when results on them are found.
+/// The base images that were looked at in this run of the program, with since when results on them are found. Of two
+/// services on one image, the second waits for the answer to the first.
 #[derive(Default)]
-pub struct Witnesses(tokio::sync::Mutex<HashMap<String, Option<i64>>>);
+pub struct Witnesses(Mutex<HashMap<String, Arc<OnceCell<Option<i64>>>>>);
 
-/// For each vertex, by digest: since when results on its base images are found again, in nanoseconds since 1970 by
-/// the builder's clock. A
-/// build leaves a witness on base images that have none (`leaves`); a plan leaves nothing new.
+impl Witnesses {
+    fn of(&self, base: &str) -> Option<Arc<OnceCell<Option<i64>>>> {
+        Some(self.0.lock().ok()?.entry(base.to_owned()).or_default().clone())
+    }
+}
+
+/// For each vertex, by digest: since when results on its base images are found again, in nanoseconds since 1970 by the
+/// builder's clock. A build leaves a witness on base images that have none (`leaves`); a plan leaves nothing new.
 pub(super) async fn lost_before(
     shared: &Shared,
     definition: Option<&Definition>,
@@ -25,26 +34,27 @@ pub(super) async fn lost_before(
     job: &Job,
     leaves: bool,
 ) -> HashMap<String, i64> {
-    let mut lost = HashMap::new();
     let forgets = shared.builder.target == Target::Engine(ImageStore::Containerd);
     let Some(definition) = definition.filter(|_| forgets) else {
-        return lost;
+        return HashMap::new();
     };
-    let sources = sources(graph);
-    for (number, base) in graph.vertices.iter().enumerate() {
-        if !is_image(base) {
-            continue;
-        }
-        let Some(since) = since(shared, definition, &base.digest, job, leaves).await else {
-            continue;
-        };
-        let above = graph.vertices.iter().zip(&sources);
-        for (vertex, _) in above.filter(|(_, sources)| sources.contains(&number)) {
-            let lost: &mut i64 = lost.entry(vertex.digest.clone()).or_insert(since);
-            *lost = since.max(*lost);
-        }
-    }
-    lost
+    let bases = graph
+        .vertices
+        .iter()
+        .enumerate()
+        .filter(|(_, vertex)| is_image(vertex));
+    let answers = bases.map(async |(number, base)| {
+        let cell = shared.witnesses.of(&base.digest)?;
+        let answer = cell.get_or_init(|| ask(shared, definition, &base.digest, job, leaves));
+        Some((number, (*answer.await)?))
+    });
+    let answers: HashMap<usize, i64> = join_all(answers).await.into_iter().flatten().collect();
+    let above = graph.vertices.iter().zip(sources(graph));
+    let lost = above.filter_map(|(vertex, sources)| {
+        let since = sources.iter().filter_map(|source| answers.get(source)).max()?;
+        Some((vertex.digest.clone(), *since))
+    });
+    lost.collect()
 }
 
 fn is_image(vertex: &Vertex) -> bool {
@@ -52,17 +62,6 @@ fn is_image(vertex: &Vertex) -> bool {
 }
 
 /// Since when results on one base image are found. `None` if that is not known.
-async fn since(shared: &Shared, definition: &Definition, base: &str, job: &Job, leaves: bool) -> Option<i64> {
-    // Held while the builder is asked: of two services on one image, the second asks after the first has left its own.
-    let mut known = shared.witnesses.0.lock().await;
-    if let Some(since) = known.get(base) {
-        return *since;
-    }
-    let found = ask(shared, definition, base, job, leaves).await;
-    known.insert(base.to_owned(), found);
-    found
-}
-
 async fn ask(shared: &Shared, definition: &Definition, base: &str, job: &Job, leaves: bool) -> Option<i64> {
     let builder = &shared.builder;
     let (engine, name) = (&builder.identity.id, &builder.name);
