@@ -180,7 +180,8 @@ pub struct ServiceRecord<C = ContextManifest> {
     pub image: Vec<String>,
     /// The image's identity at the engine.
     pub image_id: Option<String>,
-    /// The cache that was exported to a registry: the digest of its manifest, and its mode (`min` or `max`).
+    /// The cache that was exported: the digest of its manifest in the registry, and its mode (`min` or `max`); or the
+    /// image that it is in, and `inline`.
     pub cache_export: Option<(String, String)>,
     /// What became of it.
     pub outcome: ServiceOutcome,

@@ -10,7 +10,7 @@ CREATE TABLE witness (
     PRIMARY KEY (engine_id, builder, base)
 ) WITHOUT ROWID;
 
-ALTER TABLE service ADD COLUMN cache_digest TEXT; -- of the cache that was exported to a registry
-ALTER TABLE service ADD COLUMN cache_mode   TEXT; -- 'min' or 'max'
+ALTER TABLE service ADD COLUMN cache_digest TEXT; -- of the cache that was exported to a registry, or of the image that it is in
+ALTER TABLE service ADD COLUMN cache_mode   TEXT; -- 'min', 'max' or 'inline'
 CREATE INDEX service_by_image_id ON service (image_id) WHERE image_id IS NOT NULL;
 CREATE INDEX service_by_cache_digest ON service (cache_digest) WHERE cache_digest IS NOT NULL;

@@ -186,6 +186,8 @@ pub fn causes(current: &Current<'_>, previous: Option<&Previous>) -> Vec<Option<
                     .next();
                 let change = || own_change(current, number, counterpart(number), &previous.build);
                 base.or_else(change).or_else(|| match reason {
+                    // It was not needed, or was there after all.
+                    _ if prediction.outcome == Outcome::Cached => None,
                     Reason::Gone(past)
                     | Reason::Unclear(past)
                     | Reason::Import(Some(past))

@@ -96,7 +96,8 @@ pub struct ServiceReport {
     pub bases: Vec<(String, Option<String>)>,
     /// The folders as they were sent.
     pub transfers: Vec<Transfer>,
-    /// The cache that was exported to a registry: the digest of its manifest, and its mode (`min` or `max`).
+    /// The cache that was exported: the digest of its manifest in the registry, and its mode (`min` or `max`); or the
+    /// image that it is in, and `inline`.
     pub cache_export: Option<(String, String)>,
     /// When it began, by this machine's clock.
     pub started: SystemTime,
@@ -342,6 +343,10 @@ async fn run(
     })?;
     let image = builder.engine.inspect_image(&built.image).await?;
     let image = image.ok_or_else(|| ServiceError::NoImage(built.image.clone()))?;
+    let exports = request::cache_exports(build, builder.target)?;
+    if record.cache_export.is_none() && exports.iter().any(|entry| entry.kind == "inline") {
+        record.cache_export = Some((image.id.clone(), "inline".to_owned()));
+    }
     Ok((image.id, built))
 }
 

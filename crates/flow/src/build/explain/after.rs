@@ -89,7 +89,10 @@ pub(in super::super) async fn conclude(
                 };
                 let pasts: Vec<Past> = pasts.collect();
                 // A result that no later step needed is not looked for. The one that may have been it was it.
-                let is_believed = matches!(prediction.reason, Reason::NotNeeded(_) | Reason::Unclear(_));
+                let is_believed = matches!(
+                    prediction.reason,
+                    Reason::NotNeeded(_) | Reason::Unclear(_) | Reason::AsLater(_)
+                );
                 let past = pasts.iter().find(|past| is_believed || is_there(past));
                 let (origin, made) = search.reused(vertex, past, &pasts, below);
                 step.origin = Some(origin);
@@ -121,7 +124,8 @@ fn causes(
         return std::mem::take(&mut evidence.causes);
     }
     let mut known = evidence.predictions.clone();
-    for (prediction, step) in known.iter_mut().zip(steps) {
+    let work = known.iter_mut().zip(&graph.vertices).zip(steps);
+    for ((prediction, _), step) in work.filter(|((_, vertex), _)| !is_source(vertex)) {
         prediction.outcome = match step.outcome {
             Outcome::Ran => Predicted::Run,
             Outcome::Cached => Predicted::Cached,
@@ -137,9 +141,11 @@ fn is_source(vertex: &Vertex) -> bool {
 
 fn past(reason: &Reason) -> Option<&Past> {
     match reason {
-        Reason::Held(past) | Reason::Gone(past) | Reason::Unclear(past) | Reason::NotNeeded(Some(past)) => {
-            Some(past)
-        }
+        Reason::Held(past)
+        | Reason::Gone(past)
+        | Reason::Unclear(past)
+        | Reason::NotNeeded(Some(past))
+        | Reason::AsLater(Some(past)) => Some(past),
         _ => None,
     }
 }

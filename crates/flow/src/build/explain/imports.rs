@@ -1,11 +1,13 @@
 //! What the caches hold that a build imports. BuildKit's keys in them cannot be read, but a cache that a build of ours
 //! exported is known by its digest, and the ledger has the steps of that build.
 
+use super::super::request::Target;
 use super::super::service::Shared;
 use super::super::spec::ServiceBuild;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use unstale_buildkit::gateway::{CacheEntry, Job};
+use unstale_docker::ImageStore;
 use unstale_ledger::{ExportedCache, StepOutcome, StepRecord};
 use unstale_plan::{Imports, Past};
 
@@ -13,6 +15,8 @@ use unstale_plan::{Imports, Past};
 enum Found {
     /// One of these digests may be known.
     Digests(Vec<String>),
+    /// An image of the engine, by its identity.
+    Image(String),
     /// No cache.
     Nothing,
     /// It cannot be told.
@@ -24,16 +28,20 @@ pub(super) async fn imports(shared: &Shared, build: &ServiceBuild, job: &Job) ->
     let mut imports = Imports::default();
     for entry in &build.cache_from {
         let name = reference(entry);
-        let digests = match find(shared, entry, job).await {
-            Found::Digests(digests) => digests,
+        let found = find(shared, entry, job).await;
+        let (digests, is_image) = match found {
+            Found::Digests(digests) => (digests, false),
+            Found::Image(id) => (vec![id], true),
             Found::Nothing => continue,
-            Found::Unclear => Vec::new(),
+            Found::Unclear => (Vec::new(), false),
         };
         let exported = digests.iter().find_map(|digest| {
             let ledger = shared.ledger.as_ref()?.lock().ok()?;
             Some((digest, ledger.exported_cache(digest).ok()??))
         });
         match exported {
+            // An image of ours without a cache in it.
+            Some((_, exported)) if is_image && exported.service.cache_export.is_none() => {}
             Some((digest, exported)) if is_alike(shared, &exported) => {
                 hold(&mut imports, &name, digest, &exported);
             }
@@ -59,6 +67,15 @@ async fn find(shared: &Shared, entry: &CacheEntry, job: &Job) -> Found {
         Some(name) if entry.kind == "registry" => name,
         _ => return Found::Unclear,
     };
+    // The classic store's engine takes an image of its own that has the name, whatever the registry has (moby,
+    // `builder-next/adapters/localinlinecache`).
+    if shared.builder.target == Target::Engine(ImageStore::Classic) {
+        match shared.builder.engine.inspect_image(name).await {
+            Ok(Some(image)) => return Found::Image(image.id),
+            Ok(None) => {}
+            Err(_) => return Found::Unclear,
+        }
+    }
     // An image, with the cache in its configuration?
     if let Ok((digest, config)) = job.resolve_image(name).await {
         #[derive(Deserialize)]
