@@ -228,6 +228,9 @@ enum Place {
 
 /// Whether a record's description is what BuildKit writes for the step.
 pub fn describes(record: &UsageRecord, vertex: &Vertex) -> bool {
+    if let Some(written) = record.description.strip_suffix(IMPORTED) {
+        return describes_imported(written, vertex);
+    }
     match &vertex.op {
         Op::Exec(exec) => {
             let command = record.description.strip_prefix("mount / from exec ");
@@ -237,6 +240,23 @@ pub fn describes(record: &UsageRecord, vertex: &Vertex) -> bool {
         _ => {
             record.description == "fileop target"
                 || instruction(&record.description) == instruction(&vertex.name)
+        }
+    }
+}
+
+/// What ends the description of a layer that was imported with an image: it is that of the image's history.
+const IMPORTED: &str = " # buildkit";
+
+/// `RUN |1 LEVEL=2 /bin/sh -c make`, `COPY . /app/`: arguments come before the command, and flags may be left out.
+fn describes_imported(written: &str, vertex: &Vertex) -> bool {
+    match &vertex.op {
+        Op::Exec(exec) => written.starts_with("RUN ") && written.ends_with(&exec.args.join(" ")),
+        _ => {
+            let words = |text: &str| -> Vec<String> {
+                let words = text.split_whitespace().filter(|word| !word.starts_with("--"));
+                words.map(str::to_owned).collect()
+            };
+            words(written) == words(instruction(&vertex.name))
         }
     }
 }

@@ -367,6 +367,33 @@ fn the_record_of_another_step_of_the_same_moment_does_not_count() {
     assert_eq!(outcomes(&graph, "l", &ledger, &records), [Cached, Cached, Run]);
 }
 
+#[test]
+fn imported_records_are_described_as_in_the_images_history() {
+    let record = |description: &str| UsageRecord {
+        id: String::new(),
+        parents: Vec::new(),
+        description: description.to_owned(),
+        kind: "regular".to_owned(),
+        bytes: 0,
+        created: None,
+        last_used: None,
+        usage_count: 0,
+        in_use: false,
+        mutable: false,
+        shared: false,
+    };
+    let step = run("[a 2/3] RUN make", "make all", &[], 0);
+    assert!(describes(
+        &record("RUN /bin/sh -c make all # buildkit"),
+        &run("", "/bin/sh -c make all", &[], 0)
+    ));
+    assert!(describes(&record("RUN |1 LEVEL=2 make all # buildkit"), &step));
+    assert!(!describes(&record("RUN make none # buildkit"), &step));
+    let copy = copy_from("[b 2/2] COPY --from=a /out /in", 0, 1);
+    assert!(describes(&record("COPY /out /in # buildkit"), &copy));
+    assert!(!describes(&record("COPY /out /other # buildkit"), &copy));
+}
+
 fn causes_of(old: &Graph, new: &Graph, layers: [&str; 2], arg: Option<&str>) -> Vec<Option<Cause>> {
     let (ledger, records) = built(old, layers[0]);
     let described = |graph: &Graph, keys: &[Key], layers: &str| {

@@ -248,7 +248,9 @@ impl Search<'_> {
     fn find(&self, vertex: &Vertex, below: Option<&Made>) -> Option<&UsageRecord> {
         let parent = below.and_then(|made| made.record.as_deref());
         let fits = |record: &&UsageRecord| {
-            let on_parent = parent.is_none_or(|parent| record.parents.iter().any(|id| id == parent));
+            let lies_on = |parent: &str| record.parents.iter().any(|id| id == parent);
+            // Of imported records the engine names no parents.
+            let on_parent = record.parents.is_empty() || parent.is_none_or(lies_on);
             describes(record, vertex) && on_parent
         };
         self.all.iter().filter(fits).max_by_key(|record| record.last_used)
