@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -78,6 +78,27 @@ pub struct ProjectOptions {
 }
 
 impl ProjectOptions {
+    /// Whether variables may come from a file: from one that is named, or from a `.env` beside what Compose reads. It
+    /// looks in the project's folder, which is that of the first file, and in the folder that it runs in.
+    fn may_have_env_file(&self, environment: &Environment) -> bool {
+        let is_named = ["COMPOSE_FILE", "COMPOSE_ENV_FILES"]
+            .iter()
+            .any(|name| environment.var_os(name).is_some());
+        let Some(cwd) = self.cwd.clone().or_else(|| std::env::current_dir().ok()) else {
+            return true;
+        };
+        let above = cwd.ancestors().map(Path::to_path_buf);
+        let files = self
+            .files
+            .iter()
+            .filter_map(|file| cwd.join(file).parent().map(Path::to_path_buf));
+        let given = self.project_directory.iter().map(|folder| cwd.join(folder));
+        let mut folders = above.chain(files).chain(given);
+        is_named
+            || !self.env_files.is_empty()
+            || folders.any(|folder| folder.join(".env").symlink_metadata().is_ok())
+    }
+
     fn arguments(&self) -> Vec<OsString> {
         // `--flag=value` in one: a value that begins with a dash stays a value.
         let flag = |name: &str, value: &dyn AsRef<std::ffi::OsStr>| {
@@ -339,7 +360,7 @@ impl Compose {
         &self,
         options: &ProjectOptions,
     ) -> Result<BTreeMap<String, String>, ComposeError> {
-        if !self.tells_environment() {
+        if !self.tells_environment() || !options.may_have_env_file(&self.environment) {
             return Ok(rules::plain_environment(&self.environment));
         }
         let stdout = self

@@ -126,3 +126,31 @@ fn the_processs_own_variables_are_not_taken_from_the_listing() {
         ("a\nFAKE=1", "env=x")
     );
 }
+
+#[test]
+fn a_file_of_variables_is_looked_for_wherever_compose_may_find_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (project, inner) = (dir.path().join("project"), dir.path().join("project/inner"));
+    std::fs::create_dir_all(&inner).unwrap();
+    let at = |cwd: &std::path::Path| ProjectOptions {
+        cwd: Some(cwd.to_path_buf()),
+        ..ProjectOptions::default()
+    };
+    let plain = environment(dir.path());
+    assert!(!at(&inner).may_have_env_file(&plain));
+    assert!(at(&inner).may_have_env_file(&plain.clone().with("COMPOSE_FILE", "/elsewhere/compose.yaml")));
+    std::fs::write(project.join(".env"), "A=1").unwrap();
+    assert!(at(&inner).may_have_env_file(&plain), "in a folder above");
+    let other = at(dir.path());
+    assert!(!other.may_have_env_file(&plain));
+    let by_file = ProjectOptions {
+        files: vec!["project/compose.yaml".into()],
+        ..other.clone()
+    };
+    assert!(by_file.may_have_env_file(&plain));
+    let by_folder = ProjectOptions {
+        project_directory: Some("project".into()),
+        ..other
+    };
+    assert!(by_folder.may_have_env_file(&plain));
+}
