@@ -1,6 +1,6 @@
 -- Schema 3: what tells whether a builder still finds its results, and what an imported cache holds.
 
--- A file that was put on a base image, and since when it has been there.
+-- A file that was put on a base image, and when it was last found to be gone (0: never).
 CREATE TABLE witness (
     engine_id TEXT NOT NULL,
     builder   TEXT NOT NULL,

@@ -9,7 +9,7 @@ use crate::{Ledger, LedgerError};
 pub struct Witness {
     /// What its file says.
     pub token: String,
-    /// Since when it has been there without a break, in nanoseconds since 1970 by the builder's clock.
+    /// When it was last found to be gone, in nanoseconds since 1970 by the builder's clock; 0 if it never was.
     pub since: i64,
 }
 

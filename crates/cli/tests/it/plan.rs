@@ -169,6 +169,35 @@ fn the_detailed_exit_code_tells_whether_something_would_run() {
     });
 }
 
+/// A ledger that begins on an engine where everything is built already.
+#[test]
+fn results_that_others_made_are_cached_after_the_first_build_here() {
+    on_every_engine(|engine, project| {
+        write(project);
+        build(project, engine, &[]).ok();
+        let state = project.path().join("another-ledger");
+        let command = |verb: &str| {
+            let mut command = project.unstale(engine);
+            command
+                .args([verb, "--format", "json"])
+                .env("UNSTALE_STATE_DIR", &state);
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{}", engine.name);
+            steps(&serde_json::from_slice(&output.stdout).unwrap())
+        };
+        let built = command("build");
+        assert!(
+            built.iter().all(|(_, outcome, _)| outcome == "cached"),
+            "{built:?}"
+        );
+        let planned = command("plan");
+        assert!(
+            planned.iter().all(|(_, outcome, _)| outcome == "cached"),
+            "{planned:?}"
+        );
+    });
+}
+
 /// In containerd's store every result on an image is lost then, and is listed as before.
 #[test]
 fn a_prune_of_anything_is_noticed() {

@@ -77,17 +77,15 @@ async fn ask(shared: &Shared, definition: &Definition, base: &str, job: &Job, le
         .map_or_else(unstale_buildkit::random_id, |left| left.token.clone());
     let witness = unstale_buildkit::witness::Witness::new(definition, base, &token)?;
     let answer = builder.client.ask(witness, job.session()).await.ok()?;
-    match left {
-        Some(left) if answer.was_found => Some(left.since),
-        left => {
-            let since = answer.time.duration_since(UNIX_EPOCH).ok()?;
-            let since = i64::try_from(since.as_nanos()).ok()?;
-            let ledger = shared.ledger.as_ref()?.lock().ok()?;
-            ledger
-                .set_witness(engine, name, base, &Witness { token, since })
-                .ok()?;
-            // Before the first one nothing is known.
-            left.map(|_| since)
-        }
-    }
+    let since = match &left {
+        Some(left) if answer.was_found => return Some(left.since),
+        // Of what was before the first witness nothing is known: it is believed to be found.
+        None => 0,
+        Some(_) => i64::try_from(answer.time.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()?,
+    };
+    let ledger = shared.ledger.as_ref()?.lock().ok()?;
+    ledger
+        .set_witness(engine, name, base, &Witness { token, since })
+        .ok()?;
+    Some(since)
 }
