@@ -137,14 +137,27 @@ pub(super) async fn build(
         .await;
     let kept = Kept::recall(shared, cache_key::shared_key(&build));
     let mut token = kept.guess();
+    // What ran in a build whose image the engine lost while it unpacked it.
+    let mut lost: Option<Record> = None;
     let (record, result) = loop {
         let mut record = Record::default();
         let folders = (&kept, token.as_str());
         let result = run(shared, &mut build, needs.clone(), folders, &cancel, &mut record).await;
-        match record.other_folders.take() {
-            Some(other) => token = other,
-            None => break (record, result),
+        if let Some(other) = record.other_folders.take() {
+            token = other;
+            continue;
         }
+        match lost.take() {
+            None if result.as_ref().is_err_and(ServiceError::is_lost_snapshot) => lost = Some(record),
+            Some(first) if result.is_ok() => {
+                let steps = first.steps;
+                break (Record { steps, ..record }, result);
+            }
+            _ => break (record, result),
+        }
+        let message = "the engine lost a layer while it unpacked the image: exporting it again".to_owned();
+        let service = Some(service.clone());
+        let _ = shared.events.send(Event::Warning { service, message }).await;
     };
     let completed = SystemTime::now();
     let (outcome, error, image_id, result) = match result {

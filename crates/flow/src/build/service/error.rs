@@ -51,3 +51,12 @@ pub enum ServiceError {
     #[error("cancelled")]
     Cancelled,
 }
+
+impl ServiceError {
+    /// The engine took a layer away that it was about to unpack the image on: in containerd's store, the image that had
+    /// the name before may be collected meanwhile (seen on 28.5, once in some thousand builds). The steps are done.
+    pub(super) fn is_lost_snapshot(&self) -> bool {
+        let text = self.to_string();
+        text.contains("failed to prepare extraction snapshot") && text.contains("does not exist")
+    }
+}
