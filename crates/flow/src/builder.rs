@@ -178,7 +178,8 @@ fn minor(version: &str) -> Option<u32> {
     }
 }
 
-/// The BuildKit of a Docker Engine that does not say, by the version of its API (moby's `vendor.mod` of its releases).
+/// The BuildKit of a Docker Engine that does not say, by the version of its API: `vendor.mod` and `api/common.go` of moby's
+/// releases from 24.0.9 to 28.5.2. Of several with one API, the last.
 fn minor_of_engine(api: ApiVersion) -> u32 {
     match (api.major, api.minor) {
         (0, _) | (1, ..=41) => 8, // 20.10
@@ -186,8 +187,10 @@ fn minor_of_engine(api: ApiVersion) -> u32 {
         (1, 43) => 11,            // 24
         (1, 44) => 12,            // 25
         (1, 45) => 13,            // 26
-        (1, 46 | 47) => 17,       // 27
-        (1, 48..=50) => 21,       // 28.0 to 28.2
+        (1, 46) => 14,            // 27.0
+        (1, 47) => 18,            // 27.5
+        (1, 48 | 49) => 20,       // 28.0, 28.1
+        (1, 50) => 22,            // 28.2
         (1, 51 | 52) => 25,       // 28.3 to 29.0
         _ => u32::MAX,
     }

@@ -155,7 +155,7 @@ pub(super) async fn build(
             }
             _ => break (record, result),
         }
-        let message = "the engine lost a layer while it unpacked the image: exporting it again".to_owned();
+        let message = "the engine lost a layer while it unpacked the image: building it once more".to_owned();
         let service = Some(service.clone());
         let _ = shared.events.send(Event::Warning { service, message }).await;
     };

@@ -53,8 +53,8 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
-    /// The engine took a layer away that it was about to unpack the image on: in containerd's store, the image that had
-    /// the name before may be collected meanwhile (seen on 28.5, once in some thousand builds). The steps are done.
+    /// A layer was gone that the engine was about to unpack the image on (containerd's store of 28.5, three times in some
+    /// 2000 builds; why is not known). The steps are done, and those that may be reused will be.
     pub(super) fn is_lost_snapshot(&self) -> bool {
         let text = self.to_string();
         text.contains("failed to prepare extraction snapshot") && text.contains("does not exist")
