@@ -3,6 +3,7 @@
 //! The contexts here are a tenth of those that must be possible, so that the tests are quick, and so are the limits.
 //! `cargo xtask scale` builds the full size (1 GB, 100,000 files), with the full limit of 150 MB, beside buildx.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,19 @@ fn empty(project: &Project, engine: &Engine, folders: &[PathBuf]) {
         fs::remove_dir_all(folder).expect("a folder is removed");
     }
     build(project, engine);
+}
+
+/// The engine's copies of contexts of this size, by their ids.
+fn copies(engine: &Engine) -> BTreeSet<String> {
+    let usage = engine
+        .api("GET", "/system/df?type=build-cache")
+        .expect("the disk usage");
+    let records = usage["BuildCache"].as_array().cloned().unwrap_or_default();
+    let sizes = FILES * 1_000..LARGE;
+    let copies = records.iter().filter(|record| {
+        record["Type"] == "source.local" && record["Size"].as_u64().is_some_and(|size| sizes.contains(&size))
+    });
+    copies.map(|record| record["ID"].to_string()).collect()
 }
 
 #[test]
@@ -116,14 +130,17 @@ fn each_file_costs_little_memory_and_is_never_opened_again() {
     let most = least + FILES * MOST_PER_FILE + (16 << 20);
     assert!(peak < most, "{least} and {peak} bytes, at most {most}");
 
-    fs::write(folders[5].join("module_7.js"), "changed").expect("a file");
-    openings.count().expect("a count");
-    build(&project, engine);
-    assert_eq!(
-        openings.count().expect("a count"),
-        2,
-        "the changed file alone is hashed and sent"
-    );
+    // An engine that has let go of its copy, or has it in use still, asks for everything again.
+    let changed = folders[5].join("module_7.js");
+    let opened = (1..=5).find_map(|number| {
+        fs::write(&changed, format!("changed {number}")).expect("a file");
+        openings.count().expect("a count");
+        let copies = copies(engine);
+        build(&project, engine);
+        let opened = openings.count().expect("a count");
+        (opened == 2 || copies == self::copies(engine)).then_some(opened)
+    });
+    assert_eq!(opened, Some(2), "the changed file alone is hashed and sent");
     empty(&project, engine, &folders);
 }
 

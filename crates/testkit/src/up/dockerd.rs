@@ -9,9 +9,12 @@ use super::dist::Dist;
 use super::run::{bounded, output};
 use super::{go, images, network};
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::http;
+
+/// No garbage collection: on a nearly full disk it would empty the caches between two builds of a test.
+const CONFIGURATION: &str = r#"{"builder": {"gc": {"enabled": false}}}"#;
 
 /// The programs of one engine.
 struct Programs {
@@ -33,7 +36,12 @@ pub(super) fn start(home: &Home, name: &str, native: &Dist, testing: &Result<Dis
         let _ = std::fs::remove_file(&socket);
         let network = network::create(home.path(), name)?;
         let below = |name: &str| daemon.folder.join(name).display().to_string();
+        let configuration = daemon.folder.join("daemon.json");
+        std::fs::create_dir_all(&daemon.folder).map_err(Error::io("create", &daemon.folder))?;
+        std::fs::write(&configuration, CONFIGURATION).map_err(Error::io("write", &configuration))?;
         let mut arguments: Vec<String> = [
+            "--config-file",
+            &configuration.display().to_string(),
             "--host",
             &format!("unix://{}", socket.display()),
             "--data-root",
@@ -114,7 +122,7 @@ fn programs(home: &Home, name: &str, native: &Dist, testing: &Result<Dist>) -> R
     }
     let testing = testing
         .as_ref()
-        .map_err(|error| crate::Error::Unavailable(error.full()))?;
+        .map_err(|error| Error::Unavailable(error.full()))?;
     let dockerd = match name {
         "d29" => go::program(home, &go::DOCKERD)?,
         _ => testing.check("dockerd")?,
