@@ -82,12 +82,18 @@ impl Revision {
 impl Repository {
     /// The repository that holds a folder. `None` if there is none, or none with a commit, or no git program.
     pub async fn find(folder: &Path) -> Result<Option<Repository>, GitError> {
-        let found = git(
-            folder,
-            &["rev-parse", "--show-toplevel", "--verify", "HEAD^{commit}"],
-        )
-        .await;
-        let output = match found {
+        let head = ["rev-parse", "--show-toplevel", "--verify", "HEAD^{commit}"];
+        // Its paths begin at the root, wherever in the repository it runs.
+        let status = [
+            "status",
+            "--porcelain",
+            "-z",
+            "--untracked-files=all",
+            "--ignored=matching",
+            "--no-renames",
+        ];
+        let (head, status) = tokio::join!(git(folder, &head), git(folder, &status));
+        let output = match head {
             Ok(output) => output,
             Err(GitError::Start(error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(GitError::Failed { message, .. })
@@ -102,20 +108,10 @@ impl Repository {
         let Some((root, head)) = text.trim_end().rsplit_once('\n') else {
             return Ok(None);
         };
-        let status = [
-            "status",
-            "--porcelain",
-            "-z",
-            "--untracked-files=all",
-            "--ignored=matching",
-            "--no-renames",
-        ];
-        let root = PathBuf::from(root);
-        let changes = changes(&git(&root, &status).await?);
         Ok(Some(Repository {
-            root,
+            root: root.into(),
             head: head.to_owned(),
-            changes,
+            changes: changes(&status?),
         }))
     }
 

@@ -196,6 +196,29 @@ impl Compose {
         })
     }
 
+    /// As [`Compose::resolve`], for those who build nothing: a plugin that answers is not asked for its version, so the
+    /// images' label of it is missing.
+    pub async fn resolve_to_look(
+        environment: &Environment,
+        options: &ProjectOptions,
+        services: &[String],
+    ) -> Result<Resolved, ComposeError> {
+        if let Some(compose) = Self::plugin(environment, &PLUGIN_FOLDERS) {
+            let (project, variables) = tokio::join!(
+                compose.config(options, services),
+                compose.project_environment(options)
+            );
+            if let (Ok(project), Ok(variables)) = (project, variables) {
+                return Ok(Resolved {
+                    compose,
+                    project,
+                    variables,
+                });
+            }
+        }
+        Self::resolve(environment, options, services).await
+    }
+
     /// Finds Compose: the plugin `docker compose`, else the stand-alone `docker-compose` (v2 or v1). Every later call
     /// runs it with `environment`.
     pub async fn find(environment: &Environment) -> Result<Self, ComposeError> {

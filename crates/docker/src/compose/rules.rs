@@ -53,8 +53,9 @@ pub fn image_labels(project: &Project, service: &Service, version: &Version) -> 
         labels.extend([
             ("com.docker.compose.project".to_owned(), project.name.clone()),
             ("com.docker.compose.service".to_owned(), service.name.clone()),
-            ("com.docker.compose.version".to_owned(), version.label()),
         ]);
+        let version = Some(version.label()).filter(|label| !label.is_empty());
+        labels.extend(version.map(|label| ("com.docker.compose.version".to_owned(), label)));
     }
     labels
 }

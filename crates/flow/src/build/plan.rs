@@ -1,7 +1,7 @@
 //! `unstale plan`: what a build would do. The engine's frontend makes the graphs, and nothing of them is run.
 
 use super::explain::Origin;
-use super::project::{self, BuildError, BuildRequest};
+use super::project::{self, BuildError, BuildRequest, Purpose};
 use super::request::Target;
 use super::rerun::reruns::Reruns;
 use super::service::{self, Shared};
@@ -100,7 +100,7 @@ pub async fn plan(
     cancel: CancellationToken,
 ) -> Result<PlanReport, BuildError> {
     let begun = tokio::select! {
-        begun = project::begin(environment, &request, true) => begun?,
+        begun = project::begin(environment, &request, Purpose::Look) => begun?,
         () = cancel.cancelled() => return Err(BuildError::Cancelled),
     };
     let plan = schedule::Plan::new(begun.builds())?;

@@ -10,7 +10,8 @@ use crate::builder::{Builder, BuilderError, BuilderOptions};
 use crate::config::{Config, ConfigError};
 use crate::event::{Commit, Event, ServiceOutcome};
 use crate::git::{GitError, Repository};
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt as _;
+use futures_util::future::{self, BoxFuture};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -141,7 +142,7 @@ pub async fn build(
     cancel: CancellationToken,
 ) -> Result<BuildReport, BuildError> {
     let begun = tokio::select! {
-        begun = begin(environment, &request, false) => begun?,
+        begun = begin(environment, &request, Purpose::Build) => begun?,
         () = cancel.cancelled() => return Err(BuildError::Cancelled),
     };
     // What is refused here is no build yet, and not recorded.
@@ -196,8 +197,8 @@ pub async fn build(
 pub(super) struct Begun {
     gathered: Gathered,
     builder: Builder,
-    /// What the builder's cache holds, if that was asked for.
-    records: Option<Vec<UsageRecord>>,
+    /// What the builder's cache holds, if nothing will change that.
+    records: Option<Records>,
     config: Config,
     repository: Option<Repository>,
 }
@@ -229,7 +230,7 @@ impl Begun {
         let overrides = &request.overrides;
         let shared = Shared {
             builder: self.builder,
-            records: self.records.map(Arc::new),
+            records: self.records,
             repository: self.repository,
             index: index.map(Arc::new),
             credentials: Arc::new(DockerCredentials {
@@ -260,12 +261,22 @@ struct Gathered {
     docker_config: ConfigFile,
 }
 
-/// Everything that is needed before the first build: all of it is read from elsewhere, and at the same time. With
-/// `reads_cache`, so is what the builder's cache holds, once for all services: nothing will change it.
+/// What a command begins for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Build,
+    /// Nothing will be run: what the builder's cache holds is read once for all services.
+    Look,
+}
+
+/// The builder's answer to what its cache holds, which is on its way; [`None`] if it gave none.
+pub(super) type Records = future::Shared<BoxFuture<'static, Option<Arc<Vec<UsageRecord>>>>>;
+
+/// Everything that is needed before the first build: all of it is read from elsewhere, and at the same time.
 pub(super) async fn begin(
     environment: &Environment,
     request: &BuildRequest,
-    reads_cache: bool,
+    purpose: Purpose,
 ) -> Result<Begun, BuildError> {
     let folder = project_folder(request);
     let config = Config::load(&folder)?;
@@ -275,15 +286,16 @@ pub(super) async fn begin(
     }
     let connect = async {
         let builder = Builder::connect(environment, &options).await?;
-        // Whoever needs it and does not find it asks again, and tells why there is no answer.
-        let records = match reads_cache {
-            true => builder.client.disk_usage().await.ok(),
-            false => None,
-        };
+        // A large cache takes longer to answer than everything else.
+        let records = (purpose == Purpose::Look).then(|| {
+            let client = builder.client.clone();
+            let answer = tokio::spawn(async move { client.disk_usage().await.ok().map(Arc::new) });
+            answer.map(|answer| answer.ok().flatten()).boxed().shared()
+        });
         Ok::<_, BuilderError>((builder, records))
     };
     let (gathered, connected, repository) = tokio::join!(
-        gather(environment, request, folder.clone()),
+        gather(environment, request, purpose, folder.clone()),
         connect,
         Repository::find(&folder),
     );
@@ -301,6 +313,7 @@ pub(super) async fn begin(
 async fn gather(
     environment: &Environment,
     request: &BuildRequest,
+    purpose: Purpose,
     folder: PathBuf,
 ) -> Result<Gathered, BuildError> {
     let docker_config = ConfigFile::load(environment)?;
@@ -314,7 +327,11 @@ async fn gather(
             (vec![build], project)
         }
         What::Compose { options, services } => {
-            compose_builds(environment, request, options, services, &ambient).await?
+            let resolved = match purpose {
+                Purpose::Build => Compose::resolve(environment, options, services).await?,
+                Purpose::Look => Compose::resolve_to_look(environment, options, services).await?,
+            };
+            compose_builds(resolved, services, &ambient, &request.overrides)?
         }
     };
     for build in &builds {
@@ -329,14 +346,12 @@ async fn gather(
     })
 }
 
-async fn compose_builds(
-    environment: &Environment,
-    request: &BuildRequest,
-    options: &ProjectOptions,
+fn compose_builds(
+    resolved: Resolved,
     services: &[String],
     ambient: &BTreeMap<String, String>,
+    overrides: &Overrides,
 ) -> Result<(Vec<ServiceBuild>, String), BuildError> {
-    let resolved = Compose::resolve(environment, options, services).await?;
     let Resolved {
         compose,
         project,
@@ -364,7 +379,7 @@ async fn compose_builds(
     let builds = selected
         .iter()
         .filter_map(|name| project.services.get(name))
-        .map(|service| ServiceBuild::from_compose(&inputs, service, &request.overrides))
+        .map(|service| ServiceBuild::from_compose(&inputs, service, overrides))
         .collect::<Result<Vec<_>, _>>()?;
     Ok((builds, project.name.clone()))
 }

@@ -9,6 +9,7 @@ pub use error::ServiceError;
 pub(super) use look::look;
 
 use super::kept::Kept;
+use super::project::Records;
 use super::request::Target;
 use super::rerun::reruns::Reruns;
 use super::revision::{REVISION_LABEL, with_label};
@@ -21,7 +22,7 @@ use crate::config::Config;
 use crate::event::{Event, ServiceOutcome};
 use crate::git::{Repository, Revision};
 use folders::{InlineDockerfile, secret, session_folders};
-use graph::{commit_arg, explained, prepare};
+use graph::{Preparation, Prepared, commit_arg};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -40,7 +41,7 @@ use unstale_ledger::Ledger;
 pub(super) struct Shared {
     pub builder: Builder,
     /// What the builder's cache holds, if nothing changes that.
-    pub records: Option<Arc<Vec<UsageRecord>>>,
+    pub records: Option<Records>,
     pub config: Config,
     pub repository: Option<Repository>,
     pub index: Option<Arc<HashIndex>>,
@@ -63,10 +64,12 @@ pub(super) struct Shared {
 impl Shared {
     /// What the builder's cache holds now.
     pub async fn records(&self) -> Result<Arc<Vec<UsageRecord>>, ServiceError> {
-        match &self.records {
-            Some(records) => Ok(records.clone()),
-            None => Ok(Arc::new(self.builder.client.disk_usage().await?)),
+        if let Some(records) = &self.records
+            && let Some(records) = records.clone().await
+        {
+            return Ok(records);
         }
+        Ok(Arc::new(self.builder.client.disk_usage().await?))
     }
 
     /// The digest that a name has in its registry, as the engine sees it.
@@ -277,32 +280,38 @@ async fn run(
             steps.clone(),
             shared.events.clone(),
         )));
+        let preparation = Preparation {
+            shared,
+            commit_arg,
+            needs: &needs,
+            folders: &folders,
+            will_run: true,
+            cancel,
+        };
         let prepared = tokio::select! {
-            prepared = prepare(shared, build, &mut job, commit_arg, &needs, record) => prepared,
+            prepared = preparation.run(build, &mut job) => prepared,
             () = cancel.cancelled() => Err(ServiceError::Cancelled),
         };
-        let prepared = match prepared {
-            Ok(mut result) => explained(shared, build, &job, &mut result, &folders, true, cancel)
-                .await
-                .map(|rest| (result, rest)),
-            Err(error) => Err(error),
-        };
-        let mut result = match prepared {
-            Ok((result, (graph_of_result, found))) => {
-                if let Err(right) = kept.check(shared, token, &found.headers) {
-                    job.cancel().await;
-                    record.other_folders = Some(right);
-                    return Err(ServiceError::Cancelled);
-                }
-                graph = graph_of_result;
-                evidence = Some(found);
-                result
-            }
+        let Prepared {
+            mut result,
+            graph: prepared_graph,
+            evidence: found,
+            revision,
+        } = match prepared {
+            Ok(prepared) => prepared,
             Err(error) => {
                 job.cancel().await;
                 return Err(error);
             }
         };
+        if let Err(right) = kept.check(shared, token, &found.headers) {
+            job.cancel().await;
+            record.other_folders = Some(right);
+            return Err(ServiceError::Cancelled);
+        }
+        graph = prepared_graph;
+        evidence = Some(found);
+        record.revision = revision;
         record.bases = bases(&graph);
         if let Ok(mut steps) = steps.lock() {
             steps.expect(&graph);

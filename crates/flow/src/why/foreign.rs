@@ -104,7 +104,7 @@ pub(super) async fn only(
         ..ProjectOptions::default()
     };
     let services = [service.to_owned()];
-    let resolved = Compose::resolve(environment, &options, &services).await;
+    let resolved = Compose::resolve_to_look(environment, &options, &services).await;
     let resolved = resolved.map_err(|error| match error {
         ComposeError::Refused { message, .. } if message.starts_with("no configuration file provided") => {
             WhyError::NoBuild(request.cwd.clone())

@@ -1,11 +1,12 @@
 //! The graph of a service, as the engine's frontend makes it, and what is known of its steps before they are run.
 
-use super::{Needs, Record, ServiceError, Shared};
+use super::{Needs, ServiceError, Shared};
 use crate::build::explain;
 use crate::build::request::{self, Facts, ServiceImage, Target};
 use crate::build::revision::ServiceInputs;
 use crate::build::spec::{ServiceBuild, SpecError};
 use crate::config::CommitScope;
+use crate::git::Revision;
 use std::collections::{BTreeMap, HashMap};
 use tokio_util::sync::CancellationToken;
 use unstale_buildkit::gateway::{FrontendRequest, FrontendResult, Job};
@@ -44,31 +45,88 @@ pub(super) fn commit_arg(shared: &Shared, build: &mut ServiceBuild) -> Result<Co
     }
 }
 
-/// Asks the frontend for the graph, and git for the commit of the inputs that the graph names.
-pub(super) async fn prepare(
-    shared: &Shared,
-    build: &mut ServiceBuild,
-    job: &mut Job,
-    commit_arg: CommitArg,
-    needs: &Needs,
-    record: &mut Record,
-) -> Result<FrontendResult, ServiceError> {
-    let result = job.frontend(frontend_request(shared, build, job, needs)?).await?;
-    let Some(repository) = &shared.repository else {
-        return Ok(result);
-    };
-    let inputs = ServiceInputs::new(build, &result.graph()?)?;
-    record.revision = repository.revision(&inputs).await?;
-    if let (CommitArg::OfService, Some(revision)) = (commit_arg, &record.revision) {
-        build
-            .args
-            .insert(shared.config.commit.arg.clone(), revision.value());
-        return Ok(job.frontend(frontend_request(shared, build, job, needs)?).await?);
-    }
-    Ok(result)
+/// What a service's graph is made with.
+pub(super) struct Preparation<'a> {
+    pub shared: &'a Shared,
+    pub commit_arg: CommitArg,
+    pub needs: &'a Needs,
+    pub folders: &'a HashMap<String, Folder>,
+    /// It will be built, not only looked at.
+    pub will_run: bool,
+    pub cancel: &'a CancellationToken,
 }
 
-pub(super) fn frontend_request(
+/// A graph that can be run.
+pub(super) struct Prepared {
+    pub result: FrontendResult,
+    pub graph: Graph,
+    /// What is known of its steps.
+    pub evidence: explain::Evidence,
+    /// The commit of the inputs that the graph names.
+    pub revision: Option<Revision>,
+}
+
+impl Preparation<'_> {
+    /// Asks the frontend for the graph, git for the commit of its inputs, and everyone for what is known of its steps.
+    pub async fn run(&self, build: &mut ServiceBuild, job: &mut Job) -> Result<Prepared, ServiceError> {
+        let mut result = self.frontend(build, job).await?;
+        let inputs = match &self.shared.repository {
+            Some(repository) => Some((repository, ServiceInputs::new(build, &result.graph()?)?)),
+            None => None,
+        };
+        let revision = async || match &inputs {
+            Some((repository, inputs)) => Ok(repository.revision(inputs).await?),
+            None => Ok::<_, ServiceError>(None),
+        };
+        let (revision, (graph, evidence)) = match self.commit_arg {
+            CommitArg::OfService => {
+                let revision = revision().await?;
+                if let Some(revision) = &revision {
+                    let name = self.shared.config.commit.arg.clone();
+                    build.args.insert(name, revision.value());
+                    result = self.frontend(build, job).await?;
+                }
+                (revision, self.explained(build, job, &mut result).await?)
+            }
+            CommitArg::None | CommitArg::Known => {
+                tokio::try_join!(revision(), self.explained(build, job, &mut result))?
+            }
+        };
+        Ok(Prepared {
+            result,
+            graph,
+            evidence,
+            revision,
+        })
+    }
+
+    async fn frontend(&self, build: &ServiceBuild, job: &mut Job) -> Result<FrontendResult, ServiceError> {
+        let request = frontend_request(self.shared, build, job, self.needs)?;
+        Ok(job.frontend(request).await?)
+    }
+
+    /// The graph, and what is known of its steps before they are run.
+    async fn explained(
+        &self,
+        build: &ServiceBuild,
+        job: &Job,
+        result: &mut FrontendResult,
+    ) -> Result<(Graph, explain::Evidence), ServiceError> {
+        let graph = self.shared.reruns.apply(build, result, self.cancel).await?;
+        let subject = explain::Subject {
+            build,
+            job,
+            definition: result.definition(),
+            graph: &graph,
+            folders: self.folders,
+            will_run: self.will_run,
+        };
+        let evidence = explain::gather(self.shared, &subject).await?;
+        Ok((graph, evidence))
+    }
+}
+
+fn frontend_request(
     shared: &Shared,
     build: &ServiceBuild,
     job: &Job,
@@ -99,30 +157,4 @@ pub(super) fn frontend_request(
     };
     let options = request::frontend_options(build, &facts)?;
     Ok(FrontendRequest { options, inputs })
-}
-
-/// The graph, and what is known of its steps before they are run.
-pub(super) async fn explained(
-    shared: &Shared,
-    build: &ServiceBuild,
-    job: &Job,
-    result: &mut FrontendResult,
-    folders: &HashMap<String, Folder>,
-    will_run: bool,
-    cancel: &CancellationToken,
-) -> Result<(Graph, explain::Evidence), ServiceError> {
-    let graph = shared.reruns.apply(build, result, cancel).await?;
-    let subject = explain::Subject {
-        build,
-        job,
-        definition: result.definition(),
-        graph: &graph,
-        folders,
-        will_run,
-    };
-    let evidence = tokio::select! {
-        evidence = explain::gather(shared, &subject) => evidence?,
-        () = cancel.cancelled() => return Err(ServiceError::Cancelled),
-    };
-    Ok((graph, evidence))
 }

@@ -1,8 +1,8 @@
 //! What a build of a service would do: as a build begins, and no further.
 
 use super::folders::{InlineDockerfile, session_folders};
-use super::graph::{commit_arg, explained, prepare};
-use super::{BuiltService, Record, ServiceError, Shared};
+use super::graph::{Preparation, commit_arg};
+use super::{BuiltService, ServiceError, Shared};
 use crate::build::spec::ServiceBuild;
 use crate::build::{cache_key, explain, request};
 use crate::git::Revision;
@@ -51,16 +51,19 @@ pub(in super::super) async fn look(
     let work = async {
         let (mut job, mut events) = builder.client.start(job).await?;
         let drain = tokio::spawn(async move { while events.recv().await.is_some() {} });
-        let mut record = Record::default();
-        let looked = async {
-            let mut result = prepare(shared, build, &mut job, commit_arg, &needs, &mut record).await?;
-            explained(shared, build, &job, &mut result, &folders, false, cancel).await
+        let preparation = Preparation {
+            shared,
+            commit_arg,
+            needs: &needs,
+            folders: &folders,
+            will_run: false,
+            cancel,
         };
-        let looked = looked.await;
+        let prepared = preparation.run(build, &mut job).await;
         job.abandon("nothing is to be run".to_owned()).await?;
         let _ = drain.await;
-        let (graph, evidence) = looked?;
-        Ok((graph, evidence, record.revision))
+        let prepared = prepared?;
+        Ok((prepared.graph, prepared.evidence, prepared.revision))
     };
     let looked = tokio::select! {
         looked = work => looked,
