@@ -105,28 +105,7 @@ impl Client {
         let usage = bounded("Control.DiskUsage", call)
             .await?
             .map_err(Error::daemon("Control.DiskUsage"))?;
-        let records = usage.into_inner().record.into_iter().map(|record| {
-            #[allow(deprecated)] // the only parent that BuildKit before 0.10 names
-            let single = Some(record.parent).filter(|parent| !parent.is_empty());
-            UsageRecord {
-                id: record.id,
-                parents: if record.parents.is_empty() {
-                    single.into_iter().collect()
-                } else {
-                    record.parents
-                },
-                description: record.description,
-                kind: record.record_type,
-                bytes: u64::try_from(record.size).unwrap_or(0),
-                created: record.created_at.and_then(time),
-                last_used: record.last_used_at.and_then(time),
-                usage_count: u64::try_from(record.usage_count).unwrap_or(0),
-                in_use: record.in_use,
-                mutable: record.mutable,
-                shared: record.shared,
-            }
-        });
-        Ok(records.collect())
+        Ok(usage.into_inner().record.into_iter().map(usage_record).collect())
     }
 
     /// What the daemon told of a build that has ended, from its history.
@@ -157,9 +136,19 @@ impl Client {
 
     /// The builds that the daemon remembers; `None` if it has no history (before BuildKit 0.11).
     pub async fn history(&self) -> Result<Option<Vec<HistoryRecord>>, Error> {
+        self.builds(false).await
+    }
+
+    /// The builds that run now; `None` if the daemon has no history (before BuildKit 0.11).
+    pub async fn running(&self) -> Result<Option<Vec<HistoryRecord>>, Error> {
+        self.builds(true).await
+    }
+
+    async fn builds(&self, active_only: bool) -> Result<Option<Vec<HistoryRecord>>, Error> {
         const CALL: &str = "Control.ListenBuildHistory";
         let mut control = self.control.clone();
         let request = BuildHistoryRequest {
+            active_only,
             early_exit: true,
             ..Default::default()
         };
@@ -180,6 +169,28 @@ impl Client {
             Ok(Some(records))
         };
         bounded(CALL, read).await?
+    }
+}
+
+pub(crate) fn usage_record(record: crate::proto::control::UsageRecord) -> UsageRecord {
+    #[allow(deprecated)] // the only parent that BuildKit before 0.10 names
+    let single = Some(record.parent).filter(|parent| !parent.is_empty());
+    UsageRecord {
+        id: record.id,
+        parents: if record.parents.is_empty() {
+            single.into_iter().collect()
+        } else {
+            record.parents
+        },
+        description: record.description,
+        kind: record.record_type,
+        bytes: u64::try_from(record.size).unwrap_or(0),
+        created: record.created_at.and_then(time),
+        last_used: record.last_used_at.and_then(time),
+        usage_count: u64::try_from(record.usage_count).unwrap_or(0),
+        in_use: record.in_use,
+        mutable: record.mutable,
+        shared: record.shared,
     }
 }
 

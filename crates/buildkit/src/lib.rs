@@ -10,6 +10,7 @@ pub mod control;
 pub mod error;
 pub mod gateway;
 pub mod llb;
+pub mod prune;
 pub mod session;
 pub mod status;
 pub mod transport;

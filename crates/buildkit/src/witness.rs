@@ -19,6 +19,9 @@ use tokio_stream::StreamExt;
 /// What the step is called where a daemon lists it.
 const NAME: &str = "[unstale] witness of prunes";
 
+/// What the step is called that is run for its time.
+const CLOCK: &str = "[unstale] clock";
+
 /// How long a daemon may take to make one file.
 const BOUND: Duration = Duration::from_secs(30);
 
@@ -35,48 +38,71 @@ impl Witness {
         if !matches!(base.op, Some(pb::op::Op::Source(_))) {
             return None;
         }
-        let reference = |digest: &str| pb::Input {
-            digest: digest.to_owned(),
-            index: 0,
-        };
-        let file = pb::FileActionMkFile {
-            path: "/unstale-witness".to_owned(),
-            mode: 0o600,
-            data: token.as_bytes().to_vec(),
-            timestamp: 0,
-            ..Default::default()
-        };
-        let action = pb::FileAction {
-            input: 0,
-            secondary_input: -1,
-            output: 0,
-            action: Some(pb::file_action::Action::Mkfile(file)),
-        };
         let op = pb::Op {
             inputs: vec![reference(source)],
-            op: Some(pb::op::Op::File(pb::FileOp {
-                actions: vec![action],
-            })),
+            op: Some(make_file("/unstale-witness", token, 0)),
             platform: base.platform,
             constraints: base.constraints,
         };
-        let op = op.encode_to_vec();
-        let digest = op_digest(&op);
-        let target = pb::Op {
-            inputs: vec![reference(&digest)],
-            ..Default::default()
-        };
-        let name = BTreeMap::from([("llb.customname".to_owned(), NAME.to_owned())]);
-        let described = pb::OpMetadata {
-            description: name,
-            ..Default::default()
-        };
-        let definition = pb::Definition {
-            def: vec![bytes.clone(), op, target.encode_to_vec()],
-            metadata: BTreeMap::from([(digest, described)]),
-            source: None,
-        };
+        let mut definition = definition_of(op, NAME);
+        definition.def.insert(0, bytes.clone());
         Some(Witness(definition))
+    }
+}
+
+/// A file on nothing, another one each time.
+fn nothing_but_a_file() -> pb::Definition {
+    let op = pb::Op {
+        op: Some(make_file("/unstale-clock", &random_id(), -1)),
+        ..Default::default()
+    };
+    definition_of(op, CLOCK)
+}
+
+/// A file that holds `data`, on an input of its operation; -1 is an empty folder.
+fn make_file(path: &str, data: &str, input: i64) -> pb::op::Op {
+    let file = pb::FileActionMkFile {
+        path: path.to_owned(),
+        mode: 0o600,
+        data: data.as_bytes().to_vec(),
+        timestamp: 0,
+        ..Default::default()
+    };
+    let action = pb::FileAction {
+        input,
+        secondary_input: -1,
+        output: 0,
+        action: Some(pb::file_action::Action::Mkfile(file)),
+    };
+    pb::op::Op::File(pb::FileOp {
+        actions: vec![action],
+    })
+}
+
+/// One operation as a graph's target.
+fn definition_of(op: pb::Op, name: &str) -> pb::Definition {
+    let op = op.encode_to_vec();
+    let digest = op_digest(&op);
+    let target = pb::Op {
+        inputs: vec![reference(&digest)],
+        ..Default::default()
+    };
+    let name = BTreeMap::from([("llb.customname".to_owned(), name.to_owned())]);
+    let described = pb::OpMetadata {
+        description: name,
+        ..Default::default()
+    };
+    pb::Definition {
+        def: vec![op, target.encode_to_vec()],
+        metadata: BTreeMap::from([(digest, described)]),
+        source: None,
+    }
+}
+
+fn reference(digest: &str) -> pb::Input {
+    pb::Input {
+        digest: digest.to_owned(),
+        index: 0,
     }
 }
 
@@ -96,6 +122,24 @@ impl Client {
     /// # Errors
     /// If the daemon cannot make it: the image is gone, say.
     pub async fn ask(&self, witness: Witness, session: &str) -> Result<Answer, Error> {
+        self.solve_step(witness.0, NAME, session).await
+    }
+
+    /// The daemon's clock: it is told by the time of a step. That leaves a record of a few bytes, whose time it is.
+    ///
+    /// # Errors
+    /// If the daemon cannot make a file.
+    pub async fn clock(&self) -> Result<SystemTime, Error> {
+        Ok(self.solve_step(nothing_but_a_file(), CLOCK, "").await?.time)
+    }
+
+    /// Solves a graph, and says what came of the step with a name.
+    async fn solve_step(
+        &self,
+        definition: pb::Definition,
+        name: &str,
+        session: &str,
+    ) -> Result<Answer, Error> {
         const CALL: &str = "Control.Solve";
         let reference = random_id();
         let job = JobRequest {
@@ -104,7 +148,7 @@ impl Client {
             ..JobRequest::default()
         };
         let request = control::SolveRequest {
-            definition: Some(witness.0),
+            definition: Some(definition),
             ..solve_request(reference.clone(), job)
         };
         let (mut solver, mut follower) = (self.control.clone(), self.control.clone());
@@ -120,7 +164,7 @@ impl Client {
                 for event in events(message) {
                     // Not by its digest: new daemons bring definitions into a form of their own.
                     if let StatusEvent::Vertex(vertex) = event
-                        && vertex.name == NAME
+                        && vertex.name == name
                         && vertex.completed.is_some()
                         && let Some(time) = vertex.started
                     {

@@ -32,6 +32,8 @@ pub enum Command {
     Plan(Box<PlanArgs>),
     /// Say why the steps of a build ran, and where reused results came from
     Why(WhyArgs),
+    /// Clear caches, and prove that they are cleared
+    Clear(Box<ClearArgs>),
     /// Show what was built before
     Log(LogArgs),
 }
@@ -208,6 +210,33 @@ pub struct WhyArgs {
     /// The form of the result on standard output
     #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORM")]
     pub format: Format,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct ClearArgs {
+    /// What to clear: builder, mounts, images, imports, ledger or all; may be given several times, or as a list with
+    /// commas (default: the variable TARGET, else builder)
+    #[arg(short = 't', long = "target", value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Only the cache mount with this id; may be given several times
+    #[arg(long = "mount", value_name = "ID")]
+    pub mounts: Vec<String>,
+    /// Also images that containers use
+    #[arg(long)]
+    pub force: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Say what would be cleared, and clear nothing
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// The form of the result on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORM")]
+    pub format: Format,
+    #[command(flatten)]
+    pub project: ProjectArgs,
+    #[command(flatten)]
+    pub builder: BuilderArgs,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

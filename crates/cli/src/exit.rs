@@ -12,5 +12,7 @@ pub const NO_INPUTS: u8 = 3;
 pub const STALE: u8 = 10;
 /// At least one service was not built.
 pub const BUILD_FAILED: u8 = 20;
+/// Something that was to be cleared is left and may answer a step, or that cannot be ruled out.
+pub const CLEAR_NOT_PROVEN: u8 = 21;
 /// The user stopped the command.
 pub const INTERRUPTED: u8 = 130;

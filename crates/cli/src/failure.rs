@@ -7,6 +7,7 @@ use unstale_buildkit::error::Excerpt;
 use unstale_docker::EndpointError;
 use unstale_flow::build::{BuildError, PlannedService, ServiceBuild, ServiceError, ServiceReport, Step};
 use unstale_flow::builder::BuilderError;
+use unstale_flow::clear::ClearError;
 use unstale_flow::why::WhyError;
 use unstale_ledger::LedgerError;
 
@@ -89,6 +90,20 @@ impl From<WhyError> for Failure {
             | WhyError::Spec(_)
             | WhyError::Builder(BuilderError::Endpoint(EndpointError::Conflict)) => exit::USAGE,
             WhyError::Ledger(_) | WhyError::Compose(_) | WhyError::Builder(_) => exit::ERROR,
+        };
+        Failure {
+            message: chain(&error),
+            hint: error.hint(),
+            code,
+        }
+    }
+}
+
+impl From<ClearError> for Failure {
+    fn from(error: ClearError) -> Failure {
+        let code = match &error {
+            ClearError::Builder(BuilderError::Endpoint(EndpointError::Conflict)) => exit::USAGE,
+            _ => exit::ERROR,
         };
         Failure {
             message: chain(&error),

@@ -126,6 +126,24 @@ pub fn width(text: &str) -> usize {
     text.chars().map(|c| c.width().unwrap_or(0)).sum()
 }
 
+/// A size as Docker prints it: decimal units, at most four digits that count.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
+    let (mut rest, mut unit) = (bytes as f64, 0);
+    while rest >= 1000.0 && unit + 1 < UNITS.len() {
+        rest /= 1000.0;
+        unit += 1;
+    }
+    let digits = match rest {
+        100.0.. => 1,
+        10.0.. => 2,
+        _ => 3,
+    };
+    let number = format!("{rest:.digits$}");
+    let number = number.trim_end_matches('0').trim_end_matches('.');
+    format!("{}{}", if number.is_empty() { "0" } else { number }, UNITS[unit])
+}
+
 /// RFC 3339 with milliseconds, in UTC.
 pub fn timestamp(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(time).to_string()
@@ -140,6 +158,12 @@ pub fn short_digest(digest: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_dockers() {
+        let sizes = [0, 7, 999, 1000, 8193, 2_500_000_000, 123_456_789].map(size);
+        assert_eq!(sizes, ["0B", "7B", "999B", "1kB", "8.193kB", "2.5GB", "123.5MB"]);
+    }
 
     #[test]
     fn a_terminal_gets_no_orders_from_elsewhere() {

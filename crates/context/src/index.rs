@@ -209,6 +209,22 @@ impl HashIndex {
         });
     }
 
+    /// How many files are remembered.
+    pub fn files(&self) -> u64 {
+        let mut count = 0;
+        self.guarded(|connection| {
+            count = connection.query_row("SELECT count(*) FROM file", [], |row| row.get::<_, i64>(0))?;
+            Ok(())
+        });
+        count.cast_unsigned()
+    }
+
+    /// Forgets all files: each is read again by the next build. As with every use, a busy or read-only index stays as it
+    /// is; [`HashIndex::files`] tells.
+    pub fn forget(&self) {
+        self.guarded(|connection| connection.execute("DELETE FROM file", []).map(drop));
+    }
+
     /// Runs one use of the database. A damaged file is replaced for the next use; other failures (a busy or read-only
     /// file, a full disk) leave it as it is.
     fn guarded(&self, action: impl FnOnce(&mut Connection) -> rusqlite::Result<()>) {

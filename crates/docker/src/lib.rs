@@ -5,6 +5,7 @@
 //! Nothing here decides what to build or prints; and nothing here reads the process's variables by itself: what
 //! depends on them takes an [`Environment`]. (The `ssh` program inherits the process's own.)
 
+pub mod buildx;
 mod child;
 pub mod compose;
 pub mod config_file;
@@ -16,7 +17,7 @@ mod environment;
 pub use child::ChildError;
 pub use compose::{Compose, ComposeError, Project};
 pub use config_file::{ConfigError, ConfigFile, Credential, CredentialError};
-pub use dial::{DialError, Stream, dial};
+pub use dial::{ContainerEngine, DialError, Stream, dial, dial_container};
 pub use endpoint::{Endpoint, EndpointError, Host, Selection, Source};
 pub use engine::{Engine, EngineError, Identity, Image, ImageStore, registry_host};
 pub use environment::Environment;

@@ -8,6 +8,7 @@
 //! All calls block (on the disk, and up to [`BUSY_TIMEOUT`] on another process that is writing). A [`Ledger`] can be
 //! shared between threads.
 
+mod clear;
 mod database;
 mod error;
 mod folders;
@@ -22,6 +23,7 @@ pub mod secret;
 mod witness;
 mod write;
 
+pub use clear::Clear;
 pub use database::{BUSY_TIMEOUT, Ledger, Opened};
 pub use error::LedgerError;
 pub use location::{StateEnvironment, default_path};

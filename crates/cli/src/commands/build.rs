@@ -1,6 +1,6 @@
 //! `unstale build`.
 
-use crate::args::{BuildArgs, Format, Progress, WhatArgs};
+use crate::args::{BuildArgs, BuilderArgs, Format, Progress, WhatArgs};
 use crate::failure::Failure;
 use crate::{exit, failure, render};
 use std::process::ExitCode;
@@ -107,11 +107,6 @@ pub fn request(
         .iter()
         .map(|text| text.parse())
         .collect::<Result<_, _>>();
-    let identity = args
-        .builder
-        .builder_cert
-        .clone()
-        .zip(args.builder.builder_key.clone());
     Ok(BuildRequest {
         what,
         overrides: Overrides {
@@ -120,16 +115,21 @@ pub fn request(
             pull: args.pull,
         },
         reruns: reruns.map_err(BuildError::Rerun)?,
-        builder: BuilderOptions {
-            engine,
-            builder: args.builder.builder.clone(),
-            ca: args.builder.builder_ca.clone(),
-            identity,
-        },
+        builder: builder_options(engine, &args.builder),
         keep_going,
         command: words(command, args, keep_going),
         cwd,
     })
+}
+
+/// The engine, and what the command line says about a stand-alone BuildKit.
+pub fn builder_options(engine: Selection, args: &BuilderArgs) -> BuilderOptions {
+    BuilderOptions {
+        engine,
+        builder: args.builder.clone(),
+        ca: args.builder_ca.clone(),
+        identity: args.builder_cert.clone().zip(args.builder_key.clone()),
+    }
 }
 
 /// The command for the ledger: names, without the values of build arguments.

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod build;
+mod clear;
 mod log;
 mod plan;
 mod why;
@@ -21,6 +22,7 @@ pub async fn run(args: Args) -> ExitCode {
         Command::Build(build) => build::run(&environment, engine, *build, cancel_on_signal()).await,
         Command::Plan(plan) => plan::run(&environment, engine, *plan, cancel_on_signal()).await,
         Command::Why(why) => why::run(&environment, engine, why).await,
+        Command::Clear(clear) => clear::run(&environment, engine, *clear, cancel_on_signal()).await,
         Command::Log(log) => log::run(&environment, log),
     };
     result.unwrap_or_else(|failure| failure.report())

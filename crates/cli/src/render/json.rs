@@ -9,6 +9,7 @@ use unstale_flow::build::explain::Origin;
 use unstale_flow::build::{
     BuildReport, Note, PlanReport, PlannedService, PlannedStep, Predicted, ServiceReport, Step, StepKind,
 };
+use unstale_flow::clear::{Amount, ClearReport};
 use unstale_flow::event::{Outcome, ServiceOutcome};
 use unstale_flow::why::{Later, Story, Told, is_shown};
 use unstale_ledger::{BuildRecord, BuildSummary, StoredService};
@@ -180,6 +181,36 @@ pub fn plan(report: &PlanReport) -> String {
             "cached": report.count(Predicted::Cached),
             "maybe": report.count(Predicted::Maybe),
         },
+    }))
+}
+
+/// The document of `clear`.
+pub fn clear(report: &ClearReport, dry_run: bool) -> String {
+    let amount = |amount: Amount| json!({ "records": amount.records, "bytes": amount.bytes });
+    let stores = report.stores.iter().map(|store| {
+        let leftovers = store
+            .leftovers
+            .iter()
+            .map(|left| json!({ "reason": left.reason, "hint": left.hint, "can_answer": left.can_answer }));
+        json!({
+            "store": store.store,
+            "builder": store.builder,
+            "before": amount(store.before),
+            "after": amount(store.after),
+            "epoch": store.epoch.map(timestamp),
+            "reason": store.leftovers.first().map(|left| left.reason.as_str()),
+            "leftovers": leftovers.collect::<Vec<_>>(),
+        })
+    });
+    pretty(&json!({
+        "schema": "unstale.clear/1",
+        "targets": report.targets.iter().map(|target| target.as_str()).collect::<Vec<_>>(),
+        "dry_run": dry_run,
+        "epoch": report.epoch().map(timestamp),
+        "stores": stores.collect::<Vec<_>>(),
+        "reclaimed_bytes": report.reclaimed_bytes(),
+        "proven": !dry_run && report.proven(),
+        "warnings": report.warnings,
     }))
 }
 

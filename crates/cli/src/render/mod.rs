@@ -2,6 +2,7 @@
 //!
 //! A stream that nobody reads any more (`unstale log | head`) is no error of ours: what cannot be written is dropped.
 
+pub mod clear;
 pub mod json;
 mod live;
 pub mod log;
@@ -30,6 +31,11 @@ pub fn error(message: &str, hint: Option<&str>) {
     if let Some(hint) = hint {
         let _ = writeln!(stream, "{} {}", style("hint:", Style::Hint), text::lines(hint));
     }
+}
+
+/// Writes what is neither data nor trouble.
+pub fn note(message: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", text::lines(message));
 }
 
 /// Writes a warning.

@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod builder;
+mod clear;
 mod context_scale;
 mod example;
 mod false_hits;

@@ -1,6 +1,8 @@
 //! A byte stream to an engine: unix socket, TCP (with TLS), or ssh. What is spoken over it is the caller's business:
 //! HTTP for the Engine API, an upgraded HTTP/2 connection for BuildKit.
 
+mod container;
+mod program;
 mod ssh;
 mod tls;
 
@@ -11,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::{Endpoint, Host};
+
+pub use container::{ContainerEngine, dial_container};
 
 /// A two-way byte stream.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

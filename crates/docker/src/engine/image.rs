@@ -125,7 +125,7 @@ pub fn registry_host(reference: &str) -> &str {
 }
 
 /// A reference as part of a URL's path: the slashes stay, everything that could end the path goes.
-fn escape(reference: &str) -> String {
+pub(super) fn escape(reference: &str) -> String {
     let mut path = String::with_capacity(reference.len());
     for byte in reference.bytes() {
         match byte {

@@ -4,6 +4,7 @@
 mod error;
 mod identity;
 mod image;
+mod images;
 mod load;
 mod transport;
 
@@ -13,7 +14,9 @@ use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
 
 pub use error::EngineError;
 pub use identity::{Identity, ImageStore};
+use image::escape;
 pub use image::{Image, RootFs, registry_host};
+pub use images::{ContainerUse, ListedImage};
 pub use load::LoadedImages;
 
 use crate::Endpoint;

@@ -35,6 +35,36 @@ pub fn parse(text: &str) -> Result<CacheEntry, String> {
     }
 }
 
+/// Where an entry's cache is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reference<'a> {
+    /// Under a name, in a registry or among the engine's images.
+    Name(&'a str),
+    /// In a folder.
+    Folder(&'a str),
+    /// Where only its kind of cache knows, or nowhere: a word for it.
+    Elsewhere(&'a str),
+}
+
+/// Finds out where an entry's cache is, of whatever kind it is.
+pub fn reference(text: &str) -> Reference<'_> {
+    if !text.contains('=') {
+        return Reference::Name(text);
+    }
+    let attribute = |wanted: &str| {
+        let mut parts = text.split(',').filter_map(|part| part.split_once('='));
+        parts
+            .find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted))
+            .map(|(_, value)| value)
+    };
+    let kind = attribute("type").unwrap_or("unknown");
+    match (kind, attribute("ref"), attribute("src")) {
+        ("registry", Some(name), _) => Reference::Name(name),
+        ("local", _, Some(folder)) => Reference::Folder(folder),
+        _ => Reference::Elsewhere(kind),
+    }
+}
+
 /// The frontend's option for cache imports: JSON in the spelling of BuildKit's `CacheOptionsEntry`.
 pub fn imports_option(entries: &[CacheEntry]) -> String {
     let entries: Vec<_> = entries
@@ -47,6 +77,17 @@ pub fn imports_option(entries: &[CacheEntry]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_place_of_a_cache_is_found_also_of_kinds_that_are_not_built_with() {
+        assert_eq!(reference("app:cache"), Reference::Name("app:cache"));
+        assert_eq!(
+            reference("type=registry,ref=r:5000/a"),
+            Reference::Name("r:5000/a")
+        );
+        assert_eq!(reference("src=/c,type=local"), Reference::Folder("/c"));
+        assert_eq!(reference("type=gha,scope=main"), Reference::Elsewhere("gha"));
+    }
 
     #[test]
     fn an_image_name_is_a_registry_entry() {

@@ -1,6 +1,6 @@
 //! `unstale build`: from a Compose project or a folder to images in the engine, with a record of every step.
 
-mod cache_entry;
+pub(crate) mod cache_entry;
 mod cache_key;
 pub mod explain;
 mod kept;
@@ -16,7 +16,8 @@ mod spec;
 mod ssh;
 mod steps;
 
-pub(crate) use record::{ledger_path, step_record};
+pub(crate) use project::{credentials, project_folder};
+pub(crate) use record::{hash_index, ledger_path, open_ledger, step_record};
 pub(crate) use schedule::familiar;
 pub(crate) use steps::steps_of_replay;
 

@@ -278,7 +278,7 @@ pub(super) async fn begin(
     request: &BuildRequest,
     purpose: Purpose,
 ) -> Result<Begun, BuildError> {
-    let folder = project_folder(request);
+    let folder = build_folder(request);
     let config = Config::load(&folder)?;
     let mut options = request.builder.clone();
     if options.builder.is_none() {
@@ -386,35 +386,44 @@ fn compose_builds(
 
 /// The folder of the project: where `unstale.toml` stands, and where git is asked. The rule for Compose projects
 /// is Compose's own; only the place is taken from it.
-fn project_folder(request: &BuildRequest) -> PathBuf {
-    let absolute = |path: &Path| request.cwd.join(path);
+fn build_folder(request: &BuildRequest) -> PathBuf {
     match &request.what {
-        What::Folder(options) => absolute(&options.path),
-        What::Compose { options, .. } => {
-            if let Some(folder) = &options.project_directory {
-                return absolute(folder);
-            }
-            if let Some(file) = options.files.first().filter(|file| file.as_os_str() != "-") {
-                return absolute(file)
-                    .parent()
-                    .map(Path::to_path_buf)
-                    .unwrap_or_else(|| request.cwd.clone());
-            }
-            let names = [
-                "compose.yaml",
-                "compose.yml",
-                "docker-compose.yml",
-                "docker-compose.yaml",
-            ];
-            let holds = |folder: &&Path| names.iter().any(|name| folder.join(name).is_file());
-            request
-                .cwd
-                .ancestors()
-                .find(holds)
-                .unwrap_or(&request.cwd)
-                .to_path_buf()
-        }
+        What::Folder(options) => request.cwd.join(&options.path),
+        What::Compose { options, .. } => project_folder(options, &request.cwd),
     }
+}
+
+/// The folder of a Compose project.
+pub(crate) fn project_folder(options: &ProjectOptions, cwd: &Path) -> PathBuf {
+    let absolute = |path: &Path| cwd.join(path);
+    if let Some(folder) = &options.project_directory {
+        return absolute(folder);
+    }
+    if let Some(file) = options.files.first().filter(|file| file.as_os_str() != "-") {
+        return absolute(file)
+            .parent()
+            .map(Path::to_path_buf)
+            .unwrap_or_else(|| cwd.to_path_buf());
+    }
+    let names = [
+        "compose.yaml",
+        "compose.yml",
+        "docker-compose.yml",
+        "docker-compose.yaml",
+    ];
+    let holds = |folder: &&Path| names.iter().any(|name| folder.join(name).is_file());
+    cwd.ancestors().find(holds).unwrap_or(cwd).to_path_buf()
+}
+
+/// The login for a registry as user name and password, from Docker's own configuration.
+pub(crate) async fn credentials(environment: &Environment, host: &str) -> Option<(String, String)> {
+    let config = ConfigFile::load(environment).ok()?;
+    let credentials = DockerCredentials {
+        config,
+        environment: environment.clone(),
+    };
+    let login = credentials.credentials(host.to_owned()).await.ok().flatten()?;
+    Some((login.username, login.secret))
 }
 
 /// Registry credentials from Docker's own configuration.

@@ -35,6 +35,18 @@ pub(crate) fn ledger_path(environment: &Environment) -> Result<PathBuf, LedgerEr
     })
 }
 
+/// Opens the ledger. What the user should know of it comes along.
+pub(crate) fn open_ledger(environment: &Environment) -> (Option<Arc<Mutex<Ledger>>>, Vec<String>) {
+    let (recorder, warnings) = Recorder::open(environment);
+    (recorder.ledger, warnings)
+}
+
+/// Opens the memory of file hashes; [`None`] if that cannot be done.
+pub(crate) fn hash_index(environment: &Environment) -> Option<HashIndex> {
+    let folder = ledger_path(environment).ok()?.parent()?.to_path_buf();
+    HashIndex::open(&folder.join("hashes.db")).ok()
+}
+
 impl Recorder {
     /// Opens the ledger. What the user should know of it comes along.
     pub(super) fn open(environment: &Environment) -> (Recorder, Vec<String>) {

@@ -1,0 +1,126 @@
+//! `unstale clear`.
+
+use crate::args::{ClearArgs, Format};
+use crate::failure::Failure;
+use crate::{exit, render, text};
+use std::io::{BufRead, IsTerminal, Write};
+use std::process::ExitCode;
+use tokio_util::sync::CancellationToken;
+use unstale_docker::compose::ProjectOptions;
+use unstale_docker::{Environment, Selection};
+use unstale_flow::clear::{ClearReport, ClearRequest, Target, survey};
+
+/// The variable that names the targets if the command line names none.
+const VARIABLE: &str = "TARGET";
+
+pub async fn run(
+    environment: &Environment,
+    engine: Selection,
+    args: ClearArgs,
+    cancel: CancellationToken,
+) -> Result<ExitCode, Failure> {
+    let format = args.format;
+    let request = request(environment, engine, &args)?;
+    let found = tokio::select! {
+        found = survey(environment, request) => found?,
+        () = cancel.cancelled() => return Ok(ExitCode::from(exit::INTERRUPTED)),
+    };
+    let before = found.report();
+    if args.dry_run {
+        show(&before, format, true);
+        return Ok(ExitCode::from(exit::OK));
+    }
+    if !args.yes && !confirmed(&before).await? {
+        render::note("nothing was cleared");
+        return Ok(ExitCode::from(exit::ERROR));
+    }
+    let report = found.clear(&cancel).await;
+    for warning in &report.warnings {
+        render::warning(warning);
+    }
+    show(&report, format, false);
+    Ok(ExitCode::from(match (cancel.is_cancelled(), report.proven()) {
+        (true, _) => exit::INTERRUPTED,
+        (false, true) => exit::OK,
+        (false, false) => exit::CLEAR_NOT_PROVEN,
+    }))
+}
+
+fn request(environment: &Environment, engine: Selection, args: &ClearArgs) -> Result<ClearRequest, Failure> {
+    let words: Vec<&str> = match args.targets.is_empty() {
+        false => args.targets.iter().map(String::as_str).collect(),
+        true => environment.var(VARIABLE).into_iter().collect(),
+    };
+    let targets = Target::parse(words).map_err(|error| Failure {
+        message: error.to_string(),
+        hint: Some(error.hint()),
+        code: exit::USAGE,
+    })?;
+    let mut targets = targets;
+    if targets.is_empty() {
+        targets.insert(if args.mounts.is_empty() {
+            Target::Builder
+        } else {
+            Target::Mounts
+        });
+    }
+    if !args.mounts.is_empty() && targets.contains(&Target::Builder) {
+        return Err(Failure::usage(
+            "--mount names single cache mounts, and the target builder clears all of them".to_owned(),
+        ));
+    }
+    let cwd = std::env::current_dir();
+    let cwd = cwd.map_err(|error| Failure::new(format!("cannot tell the current folder: {error}")))?;
+    let project = &args.project;
+    Ok(ClearRequest {
+        targets,
+        mounts: args.mounts.clone(),
+        options: ProjectOptions {
+            files: project.files.clone(),
+            project_name: project.project_name.clone(),
+            project_directory: project.project_directory.clone(),
+            profiles: project.profiles.clone(),
+            env_files: project.env_files.clone(),
+            cwd: None,
+        },
+        builder: super::build::builder_options(engine, &args.builder),
+        force: args.force,
+        cwd,
+    })
+}
+
+fn show(report: &ClearReport, format: Format, dry_run: bool) {
+    match format {
+        Format::Json => render::data(&render::json::clear(report, dry_run)),
+        Format::Text => render::data(&render::clear::clear(report, dry_run)),
+    }
+}
+
+/// Asks on a terminal.
+async fn confirmed(report: &ClearReport) -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure {
+            message: "nobody is there to be asked whether all of this may go".to_owned(),
+            hint: Some("say so with --yes, or look first with --dry-run".to_owned()),
+            code: exit::USAGE,
+        });
+    }
+    let mut stderr = std::io::stderr().lock();
+    let _ = write!(
+        stderr,
+        "{}\nClear all of this? [y/N] ",
+        render::clear::stores(report, false)
+    );
+    let _ = stderr.flush();
+    drop(stderr);
+    // Ctrl-C ends the waiting: the answer is read on a thread that is left behind.
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = answer.await.ok().and_then(Result::ok).unwrap_or_default();
+    Ok(matches!(
+        text::line(answer.trim()).to_lowercase().as_str(),
+        "y" | "yes"
+    ))
+}

@@ -1,0 +1,318 @@
+//! `unstale clear` takes away what could answer a step, and says the truth of what is left: whether it does is asked of
+//! `docker compose build`.
+
+use crate::options::{on_every_engine, on_every_engine_alone};
+use serde_json::Value;
+use std::process::{Command, Output, Stdio};
+use testkit::{Engine, Project, Registry, left_out, registry};
+
+/// One service whose image holds an inline cache, like the seed of all trouble.
+fn write(project: &Project, registry: Option<&Registry>) {
+    let name = project.name();
+    let dockerfile = format!("FROM unstale-base\nRUN echo {name} > /name\nCOPY code /code\nRUN cat /code\n");
+    project.write("Dockerfile", dockerfile);
+    project.write("code", "one");
+    // Of a registry that answers: what is in one that does not cannot be known.
+    let image = registry.map(|registry| format!("{}/{name}:latest", registry.host));
+    let imports = image.iter().map(|image| format!(", cache_from: [\"{image}\"]"));
+    let imports: String = imports.collect();
+    let build = format!("{{context: ., args: {{BUILDKIT_INLINE_CACHE: 1}}{imports}}}");
+    let image = image.unwrap_or_else(|| format!("{name}-app"));
+    let service = format!("{{image: \"{image}\", build: {build}, command: sleep 1000, init: true}}");
+    project.write(
+        "compose.yaml",
+        format!("name: {name}\nservices: {{app: {service}}}\n"),
+    );
+}
+
+fn run(command: &mut Command) -> (i32, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    (status.code().unwrap_or(-1), text(stdout), text(stderr))
+}
+
+/// How many steps a plain build reuses, of the three.
+#[track_caller]
+fn reused_by_docker(project: &Project, engine: &Engine) -> usize {
+    let mut command = project.command(engine, "docker");
+    let (code, stdout, stderr) = run(command.args(["compose", "--progress", "plain", "build"]));
+    assert_eq!(code, 0, "{}: {stdout}{stderr}", engine.name);
+    let output = stdout + &stderr;
+    let mut reused = 0;
+    for line in output.lines().filter(|line| line.ends_with(" CACHED")) {
+        let number = line.split(' ').next().unwrap_or_default();
+        // A base image may be called cached as well.
+        let name =
+            |line: &&str| line.starts_with(number) && (line.contains("] RUN ") || line.contains("] COPY "));
+        reused += usize::from(output.lines().any(|line| name(&line)));
+    }
+    reused
+}
+
+#[track_caller]
+fn docker(project: &Project, engine: &Engine, arguments: &[&str]) {
+    let (code, stdout, stderr) = run(project.command(engine, "docker").args(arguments));
+    assert_eq!(code, 0, "{}: {arguments:?}: {stdout}{stderr}", engine.name);
+}
+
+/// The exit code and the document.
+#[track_caller]
+fn clear(project: &Project, engine: &Engine, arguments: &[&str]) -> (i32, Value) {
+    let mut command = project.unstale(engine);
+    command.args(["clear", "--format", "json"]).args(arguments);
+    let (code, stdout, stderr) = run(&mut command);
+    let document = serde_json::from_str(&stdout);
+    (
+        code,
+        document.unwrap_or_else(|_| panic!("{}: {stdout}{stderr}", engine.name)),
+    )
+}
+
+fn reasons(document: &Value) -> Vec<String> {
+    let stores = document["stores"].as_array().unwrap().iter();
+    let left = stores.flat_map(|store| store["leftovers"].as_array().unwrap());
+    left.map(|left| left["reason"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// How many records the engine's build cache has.
+fn records(engine: &Engine) -> usize {
+    let usage = engine.api("GET", "/system/df?type=build-cache").unwrap();
+    usage["BuildCache"].as_array().map_or(0, Vec::len)
+}
+
+#[test]
+fn after_a_prune_old_steps_come_back_and_after_a_clear_they_do_not() {
+    on_every_engine_alone(|engine, project| {
+        write(project, None);
+        assert_eq!(reused_by_docker(project, engine), 0, "{}", engine.name);
+        docker(project, engine, &["builder", "prune", "--force"]);
+        let reused = reused_by_docker(project, engine);
+        // What an image shares is kept, whether there is an inline cache or not; containerd's store forgets it.
+        let is_classic = ["d20", "d28"].contains(&engine.name.as_str());
+        assert_eq!(reused, if is_classic { 3 } else { 0 }, "{}", engine.name);
+
+        let (code, document) = clear(project, engine, &["--yes"]);
+        assert_eq!(
+            (code, &document["proven"]),
+            (0, &Value::Bool(true)),
+            "{document:#}"
+        );
+        assert_eq!(document["schema"], "unstale.clear/1");
+        assert_eq!(document["stores"][0]["after"]["records"], 0, "{}", engine.name);
+        assert_eq!(records(engine), 0, "{}", engine.name);
+        assert_eq!(reused_by_docker(project, engine), 0, "{}", engine.name);
+    });
+}
+
+#[test]
+fn what_is_imported_is_cleared_or_named() {
+    let Some(registry) = registry() else {
+        return left_out("no registry answers");
+    };
+    on_every_engine_alone(|engine, project| {
+        write(project, Some(&registry));
+        let is_classic = ["d20", "d28"].contains(&engine.name.as_str());
+        reused_by_docker(project, engine);
+        docker(project, engine, &["compose", "up", "--detach", "--no-build"]);
+
+        // The image is in use: it stays, and the classic store's builder imports from it.
+        let (code, document) = clear(project, engine, &["--target", "all", "--yes"]);
+        let image = format!("{}/{}:latest", registry.host, project.name());
+        let kept = format!("{image} may hold a cache, and is kept for the running container");
+        assert_eq!(
+            code,
+            if is_classic { 21 } else { 0 },
+            "{}: {document:#}",
+            engine.name
+        );
+        let is_named = reasons(&document).iter().any(|reason| reason.starts_with(&kept));
+        assert_eq!(is_named, is_classic, "{}: {document:#}", engine.name);
+        assert_eq!(
+            reused_by_docker(project, engine) > 0,
+            is_classic,
+            "{}",
+            engine.name
+        );
+
+        docker(project, engine, &["compose", "down"]);
+        let (code, document) = clear(project, engine, &["--target", "all", "--yes"]);
+        assert_eq!(code, 0, "{}: {document:#}", engine.name);
+        assert_eq!(reused_by_docker(project, engine), 0, "{}", engine.name);
+    });
+}
+
+#[test]
+fn a_build_that_runs_meanwhile_is_waited_for() {
+    on_every_engine_alone(|engine, project| {
+        write(project, None);
+        let name = project.name();
+        let slow = format!("FROM unstale-base\nRUN echo {name}; sleep 4\nRUN echo {name} > /after\n");
+        project.write("Dockerfile", slow);
+        let mut building = project.command(engine, "docker");
+        building.args(["compose", "--progress", "plain", "build"]);
+        let mut building = building
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Engines before 23 tell of a build by what it uses only.
+        let begun = || {
+            let usage = engine.api("GET", "/system/df?type=build-cache").unwrap();
+            let mut records = usage["BuildCache"].as_array().into_iter().flatten();
+            records
+                .any(|record| record["InUse"] == true && record["Description"].to_string().contains("sleep"))
+        };
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while !begun() && std::time::Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        let (code, document) = clear(project, engine, &["--yes"]);
+        building.wait().unwrap();
+        let reused = reused_by_docker(project, engine);
+        assert_eq!(
+            (code, &document["proven"]),
+            (0, &Value::Bool(true)),
+            "{}: {document:#}",
+            engine.name
+        );
+        assert_eq!(reused, 0, "{}: {document:#}", engine.name);
+    });
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    on_every_engine_alone(|engine, project| {
+        write(project, None);
+        reused_by_docker(project, engine);
+        let before = records(engine);
+        let (code, document) = clear(project, engine, &["--target", "all", "--dry-run"]);
+        assert_eq!(
+            (code, &document["dry_run"]),
+            (0, &Value::Bool(true)),
+            "{document:#}"
+        );
+        assert_eq!(document["proven"], false);
+        let listed = &document["stores"][0]["before"]["records"];
+        assert_eq!(
+            listed.as_u64(),
+            Some(before as u64),
+            "{}: {document:#}",
+            engine.name
+        );
+        assert_eq!(records(engine), before, "{}", engine.name);
+        assert_eq!(reused_by_docker(project, engine), 3, "{}", engine.name);
+    });
+}
+
+#[test]
+fn cache_mounts_are_cleared_alone() {
+    on_every_engine_alone(|engine, project| {
+        let name = project.name();
+        let mount = |id: &str| {
+            format!("RUN --mount=type=cache,id={name}-{id},target=/cache echo {id} >> /cache/log\n")
+        };
+        project.write(
+            "Dockerfile",
+            format!("FROM unstale-base\n{}{}", mount("one"), mount("two")),
+        );
+        project.write("compose.yaml", "services: {app: {build: .}}\n");
+        let (code, _, stderr) = run(project.unstale(engine).arg("build"));
+        assert_eq!(code, 0, "{}: {stderr}", engine.name);
+
+        let (code, document) = clear(project, engine, &["--mount", &format!("{name}-one"), "--yes"]);
+        let store = &document["stores"][0];
+        assert_eq!(code, 0, "{}: {document:#}", engine.name);
+        assert_eq!(store["store"], "cache-mounts");
+        // Before BuildKit 0.12 the engine does not tell the ids.
+        let named = if engine.name == "d20" { 0 } else { 1 };
+        assert_eq!(store["before"]["records"], named, "{}: {document:#}", engine.name);
+        let (code, document) = clear(project, engine, &["--target", "mounts", "--yes"]);
+        let store = &document["stores"][0];
+        assert_eq!(
+            (code, &store["before"]["records"]),
+            (0, &Value::from(2 - named)),
+            "{document:#}"
+        );
+        assert_eq!(store["after"]["records"], 0);
+        assert!(
+            document["epoch"].is_null(),
+            "a clear of mounts is none of results"
+        );
+    });
+}
+
+#[test]
+fn what_makes_no_sense_or_cannot_be_asked_is_refused() {
+    on_every_engine(|engine, project| {
+        write(project, None);
+        let refused = |arguments: &[&str], variable: &str| {
+            let mut command = project.unstale(engine);
+            let output = run(command
+                .arg("clear")
+                .args(arguments)
+                .env("TARGET", variable)
+                .stdin(Stdio::null()));
+            (output.0, output.2)
+        };
+        let (code, stderr) = refused(&["--yes", "--target", "image"], "");
+        assert_eq!(code, 2, "{stderr}");
+        assert!(
+            stderr.contains("no target is called \"image\"") && stderr.contains("images"),
+            "{stderr}"
+        );
+        let (code, stderr) = refused(&["--yes"], "everything");
+        assert_eq!((code, stderr.contains("\"everything\"")), (2, true), "{stderr}");
+        let (code, stderr) = refused(&[], "");
+        assert_eq!((code, stderr.contains("--yes")), (2, true), "{stderr}");
+        let (code, stderr) = refused(&["--yes", "--target", "all", "-f", "absent.yaml"], "");
+        assert_eq!((code, stderr.contains("--target builder")), (1, true), "{stderr}");
+        let gone = ["--yes", "--host", "unix:///nowhere/docker.sock"];
+        let (code, stderr) = refused(&gone, "");
+        assert_eq!((code, stderr.contains("hint:")), (1, true), "{stderr}");
+    });
+}
+
+#[test]
+fn a_builder_of_buildx_that_cannot_be_reached_is_not_cleared() {
+    on_every_engine_alone(|engine, project| {
+        write(project, None);
+        let instances = project.path().join("buildx/instances");
+        let instance = |name: &str, driver: &str, endpoint: &str| {
+            let node = format!("{{\"Name\":\"{name}0\",\"Endpoint\":\"{endpoint}\",\"DriverOpts\":null}}");
+            let text = format!("{{\"Name\":\"{name}\",\"Driver\":\"{driver}\",\"Nodes\":[{node}]}}");
+            project.write(format!("buildx/instances/{name}"), text);
+        };
+        instance("far", "remote", "unix:///nowhere/buildkitd.sock");
+        instance(
+            "boxed",
+            "docker-container",
+            &format!("unix://{}", engine.socket.display()),
+        );
+        instance("pod", "kubernetes", "");
+        project.write("buildx/instances/broken", "{");
+        let mut command = project.unstale(engine);
+        command.env("BUILDX_CONFIG", instances.parent().unwrap());
+        let (code, stdout, stderr) = run(command.args(["clear", "--yes"]));
+        assert_eq!(code, 21, "{}: {stdout}{stderr}", engine.name);
+        for words in [
+            "buildx far",
+            "buildx boxed",
+            "buildx pod",
+            "buildx broken",
+            "--builder pod",
+            "not proven",
+        ] {
+            assert!(
+                stdout.contains(words),
+                "{}: {words:?} is not in {stdout}",
+                engine.name
+            );
+        }
+        assert_eq!(records(engine), 0, "{}: its own was cleared", engine.name);
+    });
+}

@@ -1,0 +1,236 @@
+//! What builds of the project import: the images and caches that `cache_from` names.
+
+use super::{Amount, Leftover, StoreReport};
+use crate::build::{cache_entry, credentials};
+use crate::builder::Builder;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use tokio_util::sync::CancellationToken;
+use unstale_docker::engine::ContainerUse;
+use unstale_docker::{Engine, Environment, Image, ImageStore, Project};
+
+/// What the store is called.
+const STORE: &str = "imports";
+
+/// The file by which a folder is known to hold a cache that BuildKit has exported.
+const CACHE_INDEX: &str = "index.json";
+
+/// What one entry of `cache_from` leads to.
+enum Import {
+    /// An image of the engine, which the classic store's builder takes before it asks a registry.
+    Local {
+        name: String,
+        bytes: u64,
+        container: Option<ContainerUse>,
+    },
+    /// A folder.
+    Folder { path: PathBuf, bytes: u64 },
+    /// Something in a registry.
+    Remote { name: String },
+    /// It cannot be told whether there is anything.
+    Unclear { name: String, reason: String },
+}
+
+/// The imports of a project.
+pub(super) struct Imports {
+    found: Vec<Import>,
+    force: bool,
+}
+
+impl Imports {
+    /// Looks what stands behind every `cache_from`.
+    pub(super) async fn find(
+        environment: &Environment,
+        builder: &Builder,
+        project: &Project,
+        folder: &Path,
+        force: bool,
+    ) -> Imports {
+        let builds = project
+            .services
+            .values()
+            .filter_map(|service| service.build.as_ref());
+        let entries: BTreeSet<&String> = builds.flat_map(|build| &build.cache_from).collect();
+        let uses = builder.engine.image_uses().await.unwrap_or_default();
+        let mut found = Vec::new();
+        for entry in entries {
+            match cache_entry::reference(entry) {
+                cache_entry::Reference::Name(name) => {
+                    found.extend(behind_name(environment, builder, &uses, name).await);
+                }
+                cache_entry::Reference::Folder(path) => found.extend(behind_folder(&folder.join(path))),
+                cache_entry::Reference::Elsewhere(kind) => found.push(Import::Unclear {
+                    name: entry.clone(),
+                    reason: format!("unstale cannot look into caches of the kind {kind}"),
+                }),
+            }
+        }
+        Imports { found, force }
+    }
+
+    /// What is there.
+    pub(super) fn found(&self) -> StoreReport {
+        let mut report = StoreReport::found(STORE, None, amount(self.found.iter()));
+        report.leftovers = self.found.iter().filter_map(|import| self.kept(import)).collect();
+        report
+    }
+
+    /// Why one is not taken away.
+    fn kept(&self, import: &Import) -> Option<Leftover> {
+        let (reason, hint) = match import {
+            Import::Local {
+                name,
+                container: Some(used),
+                ..
+            } if !self.force => {
+                let word = if used.runs { "running" } else { "stopped" };
+                (
+                    format!(
+                        "{name} may hold a cache, and is kept for the {word} container {}",
+                        used.container
+                    ),
+                    "remove the container first, or clear with --force; or take the name out of cache_from"
+                        .to_owned(),
+                )
+            }
+            Import::Local { .. } | Import::Folder { .. } => return None,
+            Import::Remote { name } => (
+                format!("{name} is in its registry, and builds import from it"),
+                "delete it there, or take it out of cache_from".to_owned(),
+            ),
+            Import::Unclear { name, reason } => (
+                format!("{name}: {reason}"),
+                "clear it where it is, or take it out of cache_from".to_owned(),
+            ),
+        };
+        Some(Leftover {
+            reason,
+            hint: Some(hint),
+            can_answer: true,
+        })
+    }
+
+    /// Takes away what is on this machine and the engine's.
+    pub(super) async fn clear(&self, engine: &Engine, cancel: &CancellationToken) -> StoreReport {
+        let mut report = self.found();
+        let mut left = Vec::new();
+        for import in &self.found {
+            if self.kept(import).is_some() {
+                left.push(import);
+                continue;
+            }
+            let cleared = match import {
+                _ if cancel.is_cancelled() => Err("the clear was interrupted".to_owned()),
+                Import::Local { name, .. } => remove_image(engine, name, self.force).await,
+                Import::Folder { path, .. } => remove_cache(path),
+                Import::Remote { .. } | Import::Unclear { .. } => Ok(()),
+            };
+            if let Err(reason) = cleared {
+                left.push(import);
+                report.leftovers.push(Leftover {
+                    reason,
+                    hint: Some("clear again, or take it out of cache_from".to_owned()),
+                    can_answer: true,
+                });
+            }
+        }
+        report.after = amount(left.into_iter());
+        report
+    }
+}
+
+/// An image or a cache of a name. The containerd store's builder asks the registry alone.
+async fn behind_name(
+    environment: &Environment,
+    builder: &Builder,
+    uses: &[ContainerUse],
+    name: &str,
+) -> Vec<Import> {
+    let mut found = Vec::new();
+    if builder.identity.storage == ImageStore::Classic {
+        match builder.engine.inspect_image(name).await {
+            Ok(None) => {}
+            Ok(Some(Image { id, .. })) => found.push(Import::Local {
+                name: name.to_owned(),
+                bytes: 0,
+                container: uses.iter().find(|used| used.image == id).cloned(),
+            }),
+            Err(error) => found.push(Import::Unclear {
+                name: name.to_owned(),
+                reason: error.to_string(),
+            }),
+        }
+    }
+    let login = credentials(environment, unstale_docker::registry_host(name)).await;
+    match builder.engine.registry_digest(name, login).await {
+        Ok(Some(_)) => found.push(Import::Remote {
+            name: name.to_owned(),
+        }),
+        Ok(None) => {}
+        Err(error) => found.push(Import::Unclear {
+            name: name.to_owned(),
+            reason: error.to_string(),
+        }),
+    }
+    found
+}
+
+fn behind_folder(path: &Path) -> Option<Import> {
+    path.join(CACHE_INDEX).is_file().then(|| Import::Folder {
+        path: path.to_owned(),
+        bytes: folder_bytes(path),
+    })
+}
+
+/// The sizes of the blobs in a cache's folder; they lie in `blobs/sha256`.
+fn folder_bytes(path: &Path) -> u64 {
+    let entries = path
+        .join("blobs/sha256")
+        .read_dir()
+        .into_iter()
+        .flatten()
+        .flatten();
+    entries
+        .filter_map(|entry| entry.metadata().ok())
+        .map(|metadata| metadata.len())
+        .sum()
+}
+
+async fn remove_image(engine: &Engine, name: &str, force: bool) -> Result<(), String> {
+    engine
+        .remove_image(name, force)
+        .await
+        .map_err(|error| error.to_string())?;
+    match engine.inspect_image(name).await {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err(format!("{name} is still there")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Removes what BuildKit put there, and nothing else.
+fn remove_cache(path: &Path) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("cannot clear {}: {error}", path.display());
+    // Without it the rest is no cache, so it goes first.
+    std::fs::remove_file(path.join(CACHE_INDEX)).map_err(failed)?;
+    for name in ["oci-layout", "index.json.lock"] {
+        let _ = std::fs::remove_file(path.join(name));
+    }
+    match std::fs::remove_dir_all(path.join("blobs")) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
+
+fn amount<'a>(imports: impl Iterator<Item = &'a Import>) -> Amount {
+    imports.fold(Amount::default(), |sum, import| {
+        let bytes = match import {
+            Import::Local { bytes, .. } | Import::Folder { bytes, .. } => *bytes,
+            Import::Remote { .. } | Import::Unclear { .. } => 0,
+        };
+        Amount {
+            records: sum.records + 1,
+            bytes: sum.bytes + bytes,
+        }
+    })
+}
