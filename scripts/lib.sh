@@ -84,6 +84,16 @@ need_build() {
   need_rust
 }
 
+# need_linters: those of shell scripts and of GitHub workflows, where they can be had. Checks without one are left out.
+need_linters() {
+  command -v shellcheck >/dev/null || install_packages shellcheck || true
+  command -v go >/dev/null || return 0
+  PATH=$PATH:$(go env GOPATH)/bin
+  command -v actionlint >/dev/null && return
+  say "installing: actionlint"
+  timeout 120 go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 >&2 || true
+}
+
 # build_testkit: builds the program that starts engines; sets TESTKIT to its path.
 build_testkit() {
   local messages

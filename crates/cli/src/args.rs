@@ -36,6 +36,8 @@ pub enum Command {
     Clear(Box<ClearArgs>),
     /// Show what was built before
     Log(LogArgs),
+    /// Write files into the project that call unstale
+    Init(InitArgs),
 }
 
 /// The form of the data on standard output.
@@ -253,6 +255,25 @@ pub struct LogArgs {
     /// The form of the result on standard output
     #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORM")]
     pub format: Format,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct InitArgs {
+    /// The workflow to write for GitHub Actions, with its script
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub workflow: Workflow,
+    /// Overwrite files that are there already
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub project: ProjectArgs,
+}
+
+/// A workflow for GitHub Actions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Workflow {
+    /// Clears caches by hand, and fails where that is not proven
+    ClearCaches,
 }
 
 impl WhatArgs {

@@ -8,6 +8,7 @@ use unstale_docker::EndpointError;
 use unstale_flow::build::{BuildError, PlannedService, ServiceBuild, ServiceError, ServiceReport, Step};
 use unstale_flow::builder::BuilderError;
 use unstale_flow::clear::ClearError;
+use unstale_flow::init::InitError;
 use unstale_flow::why::WhyError;
 use unstale_ledger::LedgerError;
 
@@ -109,6 +110,16 @@ impl From<ClearError> for Failure {
             message: chain(&error),
             hint: error.hint(),
             code,
+        }
+    }
+}
+
+impl From<InitError> for Failure {
+    fn from(error: InitError) -> Failure {
+        Failure {
+            message: chain(&error),
+            hint: error.hint(),
+            code: exit::ERROR,
         }
     }
 }

@@ -9,5 +9,6 @@ pub mod clear;
 pub mod config;
 pub mod event;
 pub mod git;
+pub mod init;
 pub mod log;
 pub mod why;

@@ -6,7 +6,6 @@ use crate::{exit, failure, render};
 use std::process::ExitCode;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use unstale_docker::compose::ProjectOptions;
 use unstale_docker::{Environment, Selection};
 use unstale_flow::build::{
     BuildError, BuildReport, BuildRequest, FolderOptions, Overrides, ServiceError, What, build,
@@ -72,8 +71,7 @@ pub fn request(
     command: &str,
     keep_going: bool,
 ) -> Result<BuildRequest, Failure> {
-    let cwd = std::env::current_dir()
-        .map_err(|error| Failure::new(format!("cannot find out the current folder: {error}")))?;
+    let cwd = super::current_folder()?;
     let what = match args.folder_target().map_err(Failure::usage)? {
         Some(path) => What::Folder(FolderOptions {
             path,
@@ -87,14 +85,7 @@ pub fn request(
             network: args.folder.network.clone(),
         }),
         None => What::Compose {
-            options: ProjectOptions {
-                files: args.project.files.clone(),
-                project_name: args.project.project_name.clone(),
-                project_directory: args.project.project_directory.clone(),
-                profiles: args.project.profiles.clone(),
-                env_files: args.project.env_files.clone(),
-                cwd: None,
-            },
+            options: super::project_options(&args.project),
             services: args.targets.clone(),
         },
     };

@@ -6,7 +6,6 @@ use crate::{exit, render, text};
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
-use unstale_docker::compose::ProjectOptions;
 use unstale_docker::{Environment, Selection};
 use unstale_flow::clear::{ClearReport, ClearRequest, Target, survey};
 
@@ -69,23 +68,13 @@ fn request(environment: &Environment, engine: Selection, args: &ClearArgs) -> Re
             "--mount names single cache mounts, and the target builder clears all of them".to_owned(),
         ));
     }
-    let cwd = std::env::current_dir();
-    let cwd = cwd.map_err(|error| Failure::new(format!("cannot tell the current folder: {error}")))?;
-    let project = &args.project;
     Ok(ClearRequest {
         targets,
         mounts: args.mounts.clone(),
-        options: ProjectOptions {
-            files: project.files.clone(),
-            project_name: project.project_name.clone(),
-            project_directory: project.project_directory.clone(),
-            profiles: project.profiles.clone(),
-            env_files: project.env_files.clone(),
-            cwd: None,
-        },
+        options: super::project_options(&args.project),
         builder: super::build::builder_options(engine, &args.builder),
         force: args.force,
-        cwd,
+        cwd: super::current_folder()?,
     })
 }
 

@@ -2,13 +2,17 @@
 
 mod build;
 mod clear;
+mod init;
 mod log;
 mod plan;
 mod why;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, ProjectArgs};
+use crate::failure::Failure;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
+use unstale_docker::compose::ProjectOptions;
 use unstale_docker::{Environment, Selection};
 
 /// Runs a command to its exit code.
@@ -24,6 +28,7 @@ pub async fn run(args: Args) -> ExitCode {
         Command::Why(why) => why::run(&environment, engine, why).await,
         Command::Clear(clear) => clear::run(&environment, engine, *clear, cancel_on_signal()).await,
         Command::Log(log) => log::run(&environment, log),
+        Command::Init(init) => init::run(&environment, init).await,
     };
     result.unwrap_or_else(|failure| failure.report())
 }
@@ -51,6 +56,24 @@ fn cancel_on_signal() -> CancellationToken {
         }
     });
     token
+}
+
+/// The folder that relative paths start from.
+fn current_folder() -> Result<PathBuf, Failure> {
+    std::env::current_dir()
+        .map_err(|error| Failure::new(format!("cannot find out the current folder: {error}")))
+}
+
+/// Compose's own flags.
+fn project_options(args: &ProjectArgs) -> ProjectOptions {
+    ProjectOptions {
+        files: args.files.clone(),
+        project_name: args.project_name.clone(),
+        project_directory: args.project_directory.clone(),
+        profiles: args.profiles.clone(),
+        env_files: args.env_files.clone(),
+        cwd: None,
+    }
 }
 
 /// What the Docker CLI wants to know of a plugin.

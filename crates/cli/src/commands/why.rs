@@ -9,8 +9,7 @@ use unstale_flow::builder::BuilderOptions;
 use unstale_flow::why::{Told, WhyRequest, is_shown, selects, why};
 
 pub async fn run(environment: &Environment, engine: Selection, args: WhyArgs) -> Result<ExitCode, Failure> {
-    let cwd = std::env::current_dir()
-        .map_err(|error| Failure::new(format!("cannot find out the current folder: {error}")))?;
+    let cwd = super::current_folder()?;
     let request = WhyRequest {
         build: args.build,
         service: args.service,

@@ -10,6 +10,7 @@ mod clear;
 mod context_scale;
 mod example;
 mod false_hits;
+mod init;
 mod layer_one;
 mod ledger;
 mod options;
