@@ -216,7 +216,7 @@ pub struct WhyArgs {
 
 #[derive(Debug, Clone, ClapArgs)]
 pub struct ClearArgs {
-    /// What to clear: builder, mounts, images, imports, ledger or all; may be given several times, or as a list with
+    /// What to clear: builder, mounts, images, imports, ci, ledger or all; may be given several times, or as a list with
     /// commas (default: the variable TARGET, else builder)
     #[arg(short = 't', long = "target", value_name = "TARGET")]
     pub targets: Vec<String>,

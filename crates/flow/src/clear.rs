@@ -3,6 +3,7 @@
 //! First everything that is there is looked at ([`survey`]), so that it can be shown and asked about; then it is cleared
 //! ([`Survey::clear`]). Each store is one place that old results can come back from.
 
+mod actions;
 mod cache;
 mod error;
 mod images;
@@ -16,6 +17,7 @@ pub use target::{Target, UnknownTarget};
 use crate::build::{open_ledger, project_folder};
 use crate::builder::{Builder, BuilderOptions};
 use crate::config::Config;
+use actions::Actions;
 use cache::Cache;
 use images::Images;
 use imports::Imports;
@@ -67,7 +69,7 @@ pub struct Leftover {
 /// One store, before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreReport {
-    /// What kind of store: `build-cache`, `cache-mounts`, `images`, `imports`, `ledger`.
+    /// What kind of store: `build-cache`, `cache-mounts`, `images`, `imports`, `ci`, `ledger`.
     pub store: &'static str,
     /// Whose, or where: the builder's name.
     pub builder: Option<String>,
@@ -137,6 +139,7 @@ pub struct Survey {
     caches: Vec<Cache>,
     images: Option<Images>,
     imports: Option<Imports>,
+    actions: Option<Actions>,
     memory: Option<ProjectMemory>,
 }
 
@@ -198,12 +201,17 @@ pub async fn survey(environment: &Environment, request: ClearRequest) -> Result<
             memory = Some(ProjectMemory::find(environment, ledger, &project.name, &folder));
         }
     }
+    let actions = match wants(Target::Ci) {
+        true => Actions::find(environment, &folder, !Target::is_all(&request.targets)).await,
+        false => None,
+    };
     let mut survey = Survey {
         environment: environment.clone(),
         builder,
         caches,
         images,
         imports,
+        actions,
         memory,
         request,
     };
@@ -255,6 +263,7 @@ impl Survey {
         let rest = [
             self.images.as_ref().map(Images::found),
             self.imports.as_ref().map(Imports::found),
+            self.actions.as_ref().map(Actions::found),
             self.memory.as_ref().map(ProjectMemory::found),
         ];
         ClearReport {
@@ -296,6 +305,9 @@ impl Survey {
         }
         report.stores.extend(images);
         report.stores.extend(imports);
+        if let Some(actions) = &self.actions {
+            report.stores.push(actions.clear(cancel).await);
+        }
         if let Some(memory) = self.memory {
             report.stores.push(memory.clear());
         }

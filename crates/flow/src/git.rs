@@ -273,6 +273,12 @@ fn command(folder: &Path) -> Command {
     command
 }
 
+/// The address of the remote `origin`; `None` if there is none, or no repository.
+pub async fn origin(folder: &Path) -> Option<String> {
+    let address = git(folder, &["remote", "get-url", "origin"]).await.ok()?;
+    Some(String::from_utf8_lossy(&address).trim().to_owned())
+}
+
 async fn git(folder: &Path, arguments: &[&'static str]) -> Result<Vec<u8>, GitError> {
     let name = arguments.first().copied().unwrap_or_default();
     let run = command(folder).args(arguments).output();

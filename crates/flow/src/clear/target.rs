@@ -14,16 +14,19 @@ pub enum Target {
     Images,
     /// What builds of the project import.
     Imports,
+    /// The caches of GitHub Actions.
+    Ci,
     /// What unstale remembers of the project's results, and the hashes of files.
     Ledger,
 }
 
 /// Every target, in the order in which they are named.
-const ALL: [Target; 5] = [
+const ALL: [Target; 6] = [
     Target::Builder,
     Target::Mounts,
     Target::Images,
     Target::Imports,
+    Target::Ci,
     Target::Ledger,
 ];
 
@@ -48,8 +51,14 @@ impl Target {
             Target::Mounts => "mounts",
             Target::Images => "images",
             Target::Imports => "imports",
+            Target::Ci => "ci",
             Target::Ledger => "ledger",
         }
+    }
+
+    /// Whether a set is that of `all`.
+    pub fn is_all(targets: &BTreeSet<Target>) -> bool {
+        targets.len() == ALL.len()
     }
 
     /// Reads words, each of which may be a list with commas; `all` is every target.
