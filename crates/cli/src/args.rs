@@ -99,6 +99,9 @@ pub struct WhatArgs {
     /// (6), its stage and number (stage-1/6), a stage for all of its steps, or how the instruction begins ("RUN make")
     #[arg(long = "rerun", value_name = "[SERVICE:]STEP")]
     pub reruns: Vec<String>,
+    /// Reuse also results from before the last clear
+    #[arg(long)]
+    pub allow_old: bool,
     /// Ask the registry for newer base images
     #[arg(long)]
     pub pull: bool,
@@ -226,6 +229,9 @@ pub struct ClearArgs {
     /// Also images that containers use
     #[arg(long)]
     pub force: bool,
+    /// How long builds that run are waited for, in seconds
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    pub wait: u64,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,

@@ -24,7 +24,7 @@ use imports::Imports;
 use memory::ProjectMemory;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 use unstale_docker::compose::{ProjectOptions, Resolved, rules};
 use unstale_docker::{Compose, Environment, buildx};
@@ -42,6 +42,8 @@ pub struct ClearRequest {
     pub builder: BuilderOptions,
     /// Also images that containers use.
     pub force: bool,
+    /// How long builds that use records are waited for.
+    pub patience: Duration,
     /// The folder that the command runs in.
     pub cwd: PathBuf,
 }
@@ -293,7 +295,7 @@ impl Survey {
         let (ledger, warnings) = open_ledger(&self.environment);
         report.warnings.extend(warnings);
         for cache in &self.caches {
-            let cleared = cache.clear(whole, &self.request.mounts, cancel).await;
+            let cleared = cache.clear(whole, &self.request, cancel).await;
             if let (Some(ledger), Some(epoch)) = (&ledger, cleared.epoch)
                 && let Err(error) = cache.record(ledger, &cleared, epoch)
             {

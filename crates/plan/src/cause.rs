@@ -100,6 +100,8 @@ pub struct Current<'a> {
     pub args: &'a [Change],
     /// The names of the build arguments, and where each value comes from.
     pub arg_sources: &'a BTreeMap<String, String>,
+    /// The last clear of the builder: what was made before that, in nanoseconds since 1970, was cleared by what is called so.
+    pub cleared: Option<(i64, String)>,
     /// Who asked for a step to be run, by its digest: `--no-cache`, say.
     pub no_cache: &'a dyn Fn(&str) -> String,
 }
@@ -191,7 +193,7 @@ pub fn causes(current: &Current<'_>, previous: Option<&Previous>) -> Vec<Option<
                     Reason::Gone(past)
                     | Reason::Unclear(past)
                     | Reason::Import(Some(past))
-                    | Reason::AsLater(Some(past)) => Some(pruned(past)),
+                    | Reason::AsLater(Some(past)) => Some(gone(current, past)),
                     _ => None,
                 })
             }
@@ -240,6 +242,18 @@ fn first_build() -> Cause {
 
 fn no_cache(who: &str) -> Cause {
     Cause::new(CauseKind::NoCache, format!("{who} asks for it"), Vec::new())
+}
+
+fn gone(current: &Current<'_>, past: &Past) -> Cause {
+    let made = past.made.as_ref().filter(|_| past.imported.is_none());
+    let time = made.map_or(past.build_ms.saturating_mul(1_000_000), |made| made.to);
+    match &current.cleared {
+        Some((epoch, clear)) if time < *epoch => {
+            let summary = format!("the result of build {} is from before {clear}", past.build);
+            Cause::new(CauseKind::Cleared, summary, Vec::new())
+        }
+        _ => pruned(past),
+    }
 }
 
 fn pruned(past: &Past) -> Cause {

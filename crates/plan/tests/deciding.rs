@@ -430,6 +430,7 @@ fn causes_of(old: &Graph, new: &Graph, layers: [&str; 2], arg: Option<&str>) -> 
         files: &HashMap::new(),
         args: &[],
         arg_sources: &sources.into_iter().collect(),
+        cleared: None,
         no_cache: &|_| "--no-cache".to_owned(),
     };
     causes(&current, Some(&previous))

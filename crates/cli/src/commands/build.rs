@@ -108,6 +108,7 @@ pub fn request(
         reruns: reruns.map_err(BuildError::Rerun)?,
         builder: builder_options(engine, &args.builder),
         keep_going,
+        allow_old: args.allow_old,
         command: words(command, args, keep_going),
         cwd,
     })
@@ -134,6 +135,7 @@ fn words(command: &str, args: &WhatArgs, keep_going: bool) -> String {
     let flags = [
         ("--no-cache", args.no_cache),
         ("--pull", args.pull),
+        ("--allow-old", args.allow_old),
         ("--keep-going", keep_going),
     ];
     words.extend(

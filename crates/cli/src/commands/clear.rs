@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::{exit, render, text};
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use unstale_docker::{Environment, Selection};
 use unstale_flow::clear::{ClearReport, ClearRequest, Target, survey};
@@ -74,6 +75,7 @@ fn request(environment: &Environment, engine: Selection, args: &ClearArgs) -> Re
         options: super::project_options(&args.project),
         builder: super::build::builder_options(engine, &args.builder),
         force: args.force,
+        patience: Duration::from_secs(args.wait),
         cwd: super::current_folder()?,
     })
 }

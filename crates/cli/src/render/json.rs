@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use unstale_flow::build::explain::Origin;
 use unstale_flow::build::{
     BuildReport, Note, PlanReport, PlannedService, PlannedStep, Predicted, ServiceReport, Step, StepKind,
+    Violation,
 };
 use unstale_flow::clear::{Amount, ClearReport};
 use unstale_flow::event::{Outcome, ServiceOutcome};
@@ -47,7 +48,17 @@ fn service(report: &ServiceReport) -> Value {
         "up_to_date": built && work.clone().all(|step| step.outcome == Outcome::Cached),
         "started": timestamp(report.started),
         "completed": timestamp(report.completed),
+        "violations": report.violations.iter().map(violation).collect::<Vec<_>>(),
         "steps": report.steps.iter().filter(|step| step.kind != StepKind::Internal).map(step).collect::<Vec<_>>(),
+    })
+}
+
+fn violation(violation: &Violation) -> Value {
+    json!({
+        "step": violation.step,
+        "stable_digest": violation.stable_digest,
+        "created_ms": violation.made_ms,
+        "origin": violation.origin,
     })
 }
 

@@ -2,6 +2,7 @@
 //! `docker compose build`.
 
 use crate::options::{on_every_engine, on_every_engine_alone};
+use crate::plan::plan;
 use serde_json::Value;
 use std::process::{Command, Output, Stdio};
 use testkit::{Engine, Project, Registry, left_out, registry};
@@ -314,5 +315,160 @@ fn a_builder_of_buildx_that_cannot_be_reached_is_not_cleared() {
             );
         }
         assert_eq!(records(engine), 0, "{}: its own was cleared", engine.name);
+    });
+}
+
+/// The outcomes of the instructions of the only service, and the document.
+#[track_caller]
+fn unstale_build(project: &Project, engine: &Engine, arguments: &[&str]) -> (Vec<String>, Value, String) {
+    let mut command = project.unstale(engine);
+    command
+        .args(["build", "--progress", "plain", "--format", "json"])
+        .args(arguments);
+    let (code, stdout, stderr) = run(&mut command);
+    assert_eq!(code, 0, "{}: {stdout}{stderr}", engine.name);
+    let document: Value = serde_json::from_str(&stdout).unwrap();
+    let steps = document["services"][0]["steps"].as_array().unwrap().iter();
+    let work = steps.filter(|step| step["kind"] == "instruction");
+    let outcomes = work
+        .map(|step| step["outcome"].as_str().unwrap().to_owned())
+        .collect();
+    (outcomes, document, stderr)
+}
+
+#[test]
+fn after_a_clear_steps_run_and_say_so_and_then_are_reused() {
+    on_every_engine_alone(|engine, project| {
+        write(project, None);
+        unstale_build(project, engine, &[]);
+        assert_eq!(clear(project, engine, &["--yes"]).0, 0);
+
+        let planned = plan(project, engine, &[]);
+        let steps = planned["services"][0]["steps"].as_array().unwrap().iter();
+        let work = steps.filter(|step| step["kind"] == "instruction");
+        let told: Vec<(&Value, &Value)> = work
+            .map(|step| (&step["outcome"], &step["cause"]["kind"]))
+            .collect();
+        assert!(
+            told.iter().all(|(outcome, _)| **outcome == "run"),
+            "{}: {planned:#}",
+            engine.name
+        );
+        assert!(
+            told.iter().any(|(_, cause)| **cause == "cleared"),
+            "{}: {planned:#}",
+            engine.name
+        );
+
+        let (outcomes, document, _) = unstale_build(project, engine, &[]);
+        assert!(
+            outcomes.iter().all(|outcome| outcome == "ran"),
+            "{}: {outcomes:?}",
+            engine.name
+        );
+        assert_eq!(
+            document["services"][0]["violations"],
+            Value::from(Vec::<Value>::new())
+        );
+        let (outcomes, document, _) = unstale_build(project, engine, &[]);
+        assert!(
+            outcomes.iter().all(|outcome| outcome == "cached"),
+            "{}: {document:#}",
+            engine.name
+        );
+    });
+}
+
+#[test]
+fn what_a_build_keeps_through_a_clear_is_not_reused_unnoticed() {
+    on_every_engine_alone(|engine, project| {
+        let name = project.name();
+        let first = format!("FROM unstale-base\nRUN echo {name} > /name\n");
+        project.write("Dockerfile", &first);
+        project.write("Slowly", format!("{first}RUN echo {name}; sleep 12\n"));
+        project.write("compose.yaml", "services: {app: {build: .}}\n");
+        unstale_build(project, engine, &[]);
+
+        // It lies upon the old result, and holds it.
+        let mut building = project.command(engine, "docker");
+        building
+            .args(["build", "--file", "Slowly", "."])
+            .env("DOCKER_BUILDKIT", "1");
+        let mut building = building
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        let begun = || {
+            let usage = engine.api("GET", "/system/df?type=build-cache").unwrap();
+            let mut records = usage["BuildCache"].as_array().into_iter().flatten();
+            records
+                .any(|record| record["InUse"] == true && record["Description"].to_string().contains("sleep"))
+        };
+        while !begun() && std::time::Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        let (code, document) = clear(project, engine, &["--yes", "--wait", "0"]);
+        assert_eq!(
+            (code, &document["proven"]),
+            (21, &Value::Bool(false)),
+            "{}: {document:#}",
+            engine.name
+        );
+        assert!(
+            reasons(&document)[0].contains("a build that runs"),
+            "{}: {document:#}",
+            engine.name
+        );
+
+        let (outcomes, document, stderr) = unstale_build(project, engine, &[]);
+        assert_eq!(outcomes, ["ran"], "{}: {document:#}\n{stderr}", engine.name);
+        building.wait().unwrap();
+    });
+}
+
+#[test]
+fn an_import_from_before_a_clear_is_left_out() {
+    let Some(registry) = registry() else {
+        return left_out("no registry answers");
+    };
+    on_every_engine_alone(|engine, project| {
+        write(project, Some(&registry));
+        let image = format!("{}/{}:latest", registry.host, project.name());
+        unstale_build(project, engine, &[]);
+        docker(project, engine, &["push", &image]);
+        let (code, document) = clear(project, engine, &["--target", "builder,images", "--yes"]);
+        assert_eq!(code, 0, "{}: {document:#}", engine.name);
+
+        let (outcomes, _, stderr) = unstale_build(project, engine, &[]);
+        assert!(
+            outcomes.iter().all(|outcome| outcome == "ran"),
+            "{}: {outcomes:?}",
+            engine.name
+        );
+        assert!(
+            stderr.contains(&format!("not imported: {image}")),
+            "{}: {stderr}",
+            engine.name
+        );
+
+        // A plain build imports it: that it is there is said, and that it is not cleared.
+        let (code, document) = clear(project, engine, &["--target", "all", "--yes"]);
+        assert_eq!(code, 21, "{}: {document:#}", engine.name);
+        let told = reasons(&document);
+        assert!(
+            told.iter().any(|reason| reason.contains("is in its registry")),
+            "{told:?}"
+        );
+        let reused = reused_by_docker(project, engine);
+        assert!(reused > 0, "{}: a plain build imports it", engine.name);
+
+        // What a later build exports is admitted.
+        assert_eq!(clear(project, engine, &["--yes"]).0, 0);
+        unstale_build(project, engine, &[]);
+        docker(project, engine, &["push", &image]);
+        let (_, _, stderr) = unstale_build(project, engine, &[]);
+        assert!(!stderr.contains("not imported"), "{}: {stderr}", engine.name);
     });
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod cache_entry;
 mod cache_key;
+mod epoch;
 pub mod explain;
 mod kept;
 mod plan;
@@ -23,6 +24,7 @@ pub(crate) use steps::steps_of_replay;
 
 pub use unstale_plan::{Cause, CauseKind, Change, Note, Outcome as Predicted};
 
+pub use epoch::Violation;
 pub use plan::{PlanReport, PlannedService, PlannedStep, plan};
 pub use project::{BuildError, BuildReport, BuildRequest, What, build};
 pub use rerun::{Rerun, RerunError, mark, mark_consumers};

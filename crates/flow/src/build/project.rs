@@ -1,5 +1,6 @@
 //! One `build` from its beginning to its end: gathers what is to be built, connects, builds, records.
 
+use super::epoch::Epoch;
 use super::record::Recorder;
 use super::rerun::reruns::Reruns;
 use super::rerun::{Rerun, RerunError};
@@ -49,6 +50,8 @@ pub struct BuildRequest {
     pub builder: BuilderOptions,
     /// Let the other services finish when one fails.
     pub keep_going: bool,
+    /// Reuse also what is from before the last clear.
+    pub allow_old: bool,
     /// The command line, for the ledger.
     pub command: String,
     /// The folder that the command runs in.
@@ -155,6 +158,21 @@ pub async fn build(
         &shared.builder,
         shared.repository.as_ref().map(Repository::commit),
     );
+    if let Some(epoch) = &shared.epoch
+        && let Err(error) = epoch.enforce(&shared.builder).await
+    {
+        // What is reused of it all the same is found after the build.
+        let message = format!(
+            "what is from before {} could not be deleted: {error}",
+            epoch.describe()
+        );
+        let _ = events
+            .send(Event::Warning {
+                service: None,
+                message,
+            })
+            .await;
+    }
     let build_id = recorder
         .begin(
             &request,
@@ -229,7 +247,6 @@ impl Begun {
         }
         let overrides = &request.overrides;
         let shared = Shared {
-            builder: self.builder,
             records: self.records,
             repository: self.repository,
             index: index.map(Arc::new),
@@ -243,10 +260,15 @@ impl Begun {
             config: self.config,
             project: self.gathered.project,
             folder: self.gathered.folder,
+            epoch: match request.allow_old {
+                true => None,
+                false => Epoch::of(recorder.ledger().as_ref(), &self.builder),
+            },
             ledger: recorder.ledger(),
             arg_overrides: overrides.args.keys().cloned().collect(),
             no_cache_flag: overrides.no_cache,
             witnesses: super::explain::Witnesses::default(),
+            builder: self.builder,
         };
         (recorder, Arc::new(shared))
     }

@@ -204,6 +204,7 @@ fn not_reached(build: ServiceBuild, error: ServiceError) -> ServiceReport {
         bases: Vec::new(),
         transfers: Vec::new(),
         cache_export: None,
+        violations: Vec::new(),
         started: now,
         completed: now,
         result: None,

@@ -8,6 +8,7 @@ mod look;
 pub use error::ServiceError;
 pub(super) use look::look;
 
+use super::epoch::{Epoch, Violation};
 use super::kept::Kept;
 use super::project::Records;
 use super::request::Target;
@@ -15,7 +16,7 @@ use super::rerun::reruns::Reruns;
 use super::revision::{REVISION_LABEL, with_label};
 use super::spec::ServiceBuild;
 use super::ssh::Agents;
-use super::steps::{Counter, Step, Steps};
+use super::steps::{Counter, Step, Steps, instruction};
 use super::{cache_key, explain, request};
 use crate::builder::Builder;
 use crate::config::Config;
@@ -58,6 +59,8 @@ pub(super) struct Shared {
     /// The command line asks to run every step.
     pub no_cache_flag: bool,
     pub reruns: Reruns,
+    /// The last clear of the builder, if what is from before it is not to be reused.
+    pub epoch: Option<Epoch>,
     pub witnesses: explain::Witnesses,
 }
 
@@ -102,6 +105,8 @@ pub struct ServiceReport {
     /// The cache that was exported: the digest of its manifest in the registry, and its mode (`min` or `max`); or the
     /// image that it is in, and `inline`.
     pub cache_export: Option<(String, String)>,
+    /// What was reused though it is from before the last clear. These steps were run again.
+    pub violations: Vec<Violation>,
     /// When it began, by this machine's clock.
     pub started: SystemTime,
     /// When it ended.
@@ -142,6 +147,7 @@ pub(super) async fn build(
     let mut token = kept.guess();
     // What ran in a build whose image the engine lost while it unpacked it.
     let mut lost: Option<Record> = None;
+    let mut violations: Vec<Violation> = Vec::new();
     let (record, result) = loop {
         let mut record = Record::default();
         let folders = (&kept, token.as_str());
@@ -149,6 +155,17 @@ pub(super) async fn build(
         if let Some(other) = record.other_folders.take() {
             token = other;
             continue;
+        }
+        // Once: what is run again is new.
+        if let (Ok(_), Some(epoch), true) = (&result, &shared.epoch, violations.is_empty()) {
+            violations = epoch.violations(&record.steps);
+            if !violations.is_empty() {
+                shared.reruns.force(&violations, &epoch.describe());
+                let message = old_results(&violations, epoch);
+                let service = Some(service.clone());
+                let _ = shared.events.send(Event::Warning { service, message }).await;
+                continue;
+            }
         }
         match lost.take() {
             None if result.as_ref().is_err_and(ServiceError::is_lost_snapshot) => lost = Some(record),
@@ -201,10 +218,23 @@ pub(super) async fn build(
         bases,
         transfers,
         cache_export,
+        violations,
         started,
         completed,
         result,
     }
+}
+
+fn old_results(violations: &[Violation], epoch: &Epoch) -> String {
+    let steps: Vec<&str> = violations
+        .iter()
+        .map(|violation| instruction(&violation.step))
+        .collect();
+    format!(
+        "reused though from before {}, and run again now: {}",
+        epoch.describe(),
+        steps.join("; ")
+    )
 }
 
 /// What is known of a build so far, whether it succeeds or not.

@@ -1,7 +1,7 @@
 //! The build cache of one BuildKit: emptied, looked at until it is empty or there is no point in waiting, and the moment
 //! remembered.
 
-use super::{Amount, Leftover, StoreReport};
+use super::{Amount, ClearRequest, Leftover, StoreReport};
 use crate::builder::{Builder, BuilderOptions};
 use futures_util::future::BoxFuture;
 use std::sync::{Arc, Mutex};
@@ -14,9 +14,6 @@ use unstale_buildkit::transport::{Connect, Stream, Wire};
 use unstale_docker::buildx::{Instance, Node};
 use unstale_docker::{ContainerEngine, Environment, dial_container};
 use unstale_ledger::{Clear, Ledger, LedgerError};
-
-/// How long builds that use records are waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often is looked whether they have let go: no event tells.
 const POLL: Duration = Duration::from_millis(500);
@@ -159,14 +156,15 @@ impl Cache {
     pub(super) async fn clear(
         &self,
         whole: bool,
-        mounts: &[String],
+        request: &ClearRequest,
         cancel: &CancellationToken,
     ) -> StoreReport {
+        let mounts = &request.mounts;
         let mut report = self.found(whole, mounts);
         let Ok(connection) = &self.connection else {
             return report;
         };
-        let end = tokio::time::Instant::now() + PATIENCE;
+        let end = tokio::time::Instant::now() + request.patience;
         let failed = loop {
             let pass = tokio::select! {
                 pass = connection.pass(whole, mounts) => pass,

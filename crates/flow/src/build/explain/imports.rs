@@ -1,9 +1,11 @@
 //! What the caches hold that a build imports. BuildKit's keys in them cannot be read, but a cache that a build of ours
 //! exported is known by its digest, and the ledger has the steps of that build.
 
+use super::super::epoch::Epoch;
 use super::super::request::Target;
 use super::super::service::Shared;
 use super::super::spec::ServiceBuild;
+use crate::event::Event;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use unstale_buildkit::gateway::{CacheEntry, Job};
@@ -49,6 +51,43 @@ pub(super) async fn imports(shared: &Shared, build: &ServiceBuild, job: &Job) ->
         }
     }
     imports
+}
+
+/// Takes away the imports that may hold results from before a clear. What is known to be from after it: the caches that
+/// builds of this ledger have exported since.
+pub(in crate::build) async fn admit(shared: &Shared, build: &mut ServiceBuild, job: &Job, epoch: &Epoch) {
+    let mut admitted = Vec::new();
+    for entry in std::mem::take(&mut build.cache_from) {
+        let digests = match find(shared, &entry, job).await {
+            Found::Nothing => {
+                admitted.push(entry);
+                continue;
+            }
+            Found::Digests(digests) => digests,
+            Found::Image(id) => vec![id],
+            Found::Unclear => Vec::new(),
+        };
+        let started = digests.iter().find_map(|digest| {
+            let ledger = shared.ledger.as_ref()?.lock().ok()?;
+            Some(ledger.exported_cache(digest).ok()??.started_ms)
+        });
+        if started.is_some_and(|started| epoch.is_before_build(started)) {
+            admitted.push(entry);
+            continue;
+        }
+        let which = match started {
+            Some(_) => "is",
+            None => "may be",
+        };
+        let message = format!(
+            "not imported: {} {which} from before {} (--allow-old imports it)",
+            reference(&entry),
+            epoch.describe()
+        );
+        let service = Some(build.service.clone());
+        let _ = shared.events.send(Event::Warning { service, message }).await;
+    }
+    build.cache_from = admitted;
 }
 
 /// Whether steps had the same keys there: these depend on the version of BuildKit.

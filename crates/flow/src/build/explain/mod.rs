@@ -12,6 +12,7 @@ mod origin;
 mod witness;
 
 pub(super) use after::conclude;
+pub(super) use imports::admit;
 pub use origin::{Origin, OriginKind};
 pub(super) use witness::Witnesses;
 
@@ -19,7 +20,8 @@ use super::request::Target;
 use super::service::{ServiceError, Shared};
 use super::spec::ServiceBuild;
 use memory::{LedgerMemory, previous};
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
@@ -129,7 +131,20 @@ pub(super) async fn gather(shared: &Shared, subject: &Subject<'_>) -> Result<Evi
     drop(inputs);
     let memory = LedgerMemory::new(shared);
     let before = memory.last_service(&build.service);
-    let found = known_records(&records, before.as_ref(), &bases)
+    let kept = match &shared.epoch {
+        // A plan does not delete them as a build does.
+        Some(epoch) => {
+            let old: HashSet<&str> = epoch
+                .old(&records)
+                .iter()
+                .map(|record| record.id.as_str())
+                .collect();
+            let new = records.iter().filter(|record| !old.contains(record.id.as_str()));
+            Cow::Owned(new.cloned().collect::<Vec<_>>())
+        }
+        None => Cow::Borrowed(records.as_slice()),
+    };
+    let found = known_records(&kept, before.as_ref(), &bases)
         .with_imports(imports)
         .lost_before(lost_before);
     let predictions = predict(graph, &keys, &memory, &found);
@@ -186,6 +201,10 @@ impl Evidence {
             files: &differences.files,
             args: &differences.args,
             arg_sources: &differences.arg_sources,
+            cleared: shared
+                .epoch
+                .as_ref()
+                .map(|epoch| (epoch.nanoseconds(), epoch.describe())),
             no_cache: &|digest| {
                 shared
                     .reruns

@@ -1,6 +1,7 @@
 //! The selections of one build: whose service each is, and that none of them is wrong before anything runs.
 
 use super::{Rerun, RerunError, mark, mark_consumers};
+use crate::build::Violation;
 use crate::build::service::ServiceError;
 use crate::build::spec::ServiceBuild;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,9 @@ pub(in crate::build) struct Reruns {
     unsettled: watch::Sender<BTreeSet<String>>,
     /// The vertices that were marked so far, in all services, with the selection that asked for each.
     reran: Mutex<BTreeMap<String, String>>,
+    /// Steps that are run because of what their cached result is, with the reason: by their digests without what differs
+    /// between sessions, and by those that were marked.
+    forced: Mutex<BTreeMap<String, String>>,
 }
 
 impl Reruns {
@@ -57,6 +61,7 @@ impl Reruns {
             of_service,
             unsettled,
             reran: Mutex::default(),
+            forced: Mutex::default(),
         })
     }
 
@@ -81,15 +86,25 @@ impl Reruns {
 
     fn mark(&self, build: &ServiceBuild, result: &mut FrontendResult) -> Result<Graph, ServiceError> {
         let mut graph = result.graph()?;
-        if self.of_service.is_empty() {
+        let mut forced = self.forced.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.of_service.is_empty() && forced.is_empty() {
             return Ok(graph);
+        }
+        let mut digests = Vec::new();
+        for vertex in &mut graph.vertices {
+            if let Some(reason) = forced.get(&vertex.stable_digest).cloned() {
+                vertex.ignore_cache = true;
+                forced.insert(vertex.digest.clone(), reason);
+                digests.push(vertex.digest.clone());
+            }
         }
         let is_foreign = |digest: &str| result.is_input(digest);
         let reruns = self.of_service.get(&build.service).into_iter().flatten();
         let mut asked = mark(&mut graph, &build.service, reruns, is_foreign)?;
         let mut reran = self.reran.lock().unwrap_or_else(PoisonError::into_inner);
         asked.extend(mark_consumers(&mut graph, &reran, is_foreign));
-        result.ignore_cache(asked.keys().map(String::as_str), &build.cache_from);
+        let digests = digests.iter().chain(asked.keys());
+        result.ignore_cache(digests.map(String::as_str), &build.cache_from);
         reran.extend(asked);
         Ok(graph)
     }
@@ -97,7 +112,16 @@ impl Reruns {
     /// The selection that asks to run a vertex, by its digest.
     pub fn asked_by(&self, digest: &str) -> Option<String> {
         let reran = self.reran.lock().unwrap_or_else(PoisonError::into_inner);
-        reran.get(digest).map(|rerun| format!("--rerun {rerun}"))
+        let forced = self.forced.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = reran.get(digest).map(|rerun| format!("--rerun {rerun}"));
+        asked.or_else(|| forced.get(digest).cloned())
+    }
+
+    /// Lets steps run when their service is built again.
+    pub fn force(&self, violations: &[Violation], reason: &str) {
+        let mut forced = self.forced.lock().unwrap_or_else(PoisonError::into_inner);
+        let digests = violations.iter().map(|violation| violation.stable_digest.clone());
+        forced.extend(digests.map(|digest| (digest, reason.to_owned())));
     }
 
     /// The others need not wait for this service any more: its selections are right, or it has ended.

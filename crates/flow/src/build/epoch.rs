@@ -1,0 +1,165 @@
+//! What was cleared stays cleared, whoever fills the cache: results from before the last clear of the builder are deleted
+//! before a build, not expected by a plan, and where a build reused one all the same, its step is run again.
+
+use super::steps::{Step, StepKind};
+use crate::builder::Builder;
+use crate::event::Outcome;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use unstale_buildkit::control::UsageRecord;
+use unstale_buildkit::prune::Prune;
+use unstale_ledger::{Clear, Ledger};
+
+/// The moment of the last clear of a builder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Epoch(Clear);
+
+/// A reused result from before the clear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// BuildKit's name of the step.
+    pub step: String,
+    /// The step's digest without what differs between sessions.
+    pub stable_digest: String,
+    /// When the result was made, in milliseconds since 1970; unknown if nothing tells.
+    pub made_ms: Option<i64>,
+    /// Where it came from, for people.
+    pub origin: String,
+}
+
+impl Epoch {
+    /// The last clear that the ledger knows of.
+    pub fn of(ledger: Option<&Arc<Mutex<Ledger>>>, builder: &Builder) -> Option<Epoch> {
+        let ledger = ledger?.lock().ok()?;
+        let clear = ledger.last_clear(&builder.identity.id, &builder.name).ok()??;
+        Some(Epoch(clear))
+    }
+
+    /// In nanoseconds since 1970 by the builder's clock.
+    pub fn nanoseconds(&self) -> i64 {
+        self.0.epoch
+    }
+
+    /// For people: `the clear at 2026-11-23T01:21:08Z`.
+    pub fn describe(&self) -> String {
+        let seconds = u64::try_from(self.0.epoch / 1_000_000_000).unwrap_or_default();
+        let time = UNIX_EPOCH + Duration::from_secs(seconds);
+        format!("the clear at {}", humantime::format_rfc3339_seconds(time))
+    }
+
+    /// Whether a build of ours that began then, in milliseconds since 1970 by this machine's clock, has results from
+    /// after the clear only.
+    pub fn is_before_build(&self, started_ms: i64) -> bool {
+        started_ms >= self.0.cleared_ms
+    }
+
+    /// The records of results from before the clear, and of those that lie upon such.
+    pub fn old<'r>(&self, records: &'r [UsageRecord]) -> Vec<&'r UsageRecord> {
+        let is_before = |record: &UsageRecord| record.created.is_some_and(|created| self.is_old(created));
+        let mut old: HashSet<&str> = HashSet::new();
+        let mut above: HashMap<&str, Vec<&UsageRecord>> = HashMap::new();
+        for record in records {
+            for parent in &record.parents {
+                above.entry(parent).or_default().push(record);
+            }
+        }
+        let mut pending: Vec<&UsageRecord> = records.iter().filter(|record| is_before(record)).collect();
+        while let Some(record) = pending.pop() {
+            if old.insert(&record.id) {
+                pending.extend(above.get(record.id.as_str()).into_iter().flatten());
+            }
+        }
+        records
+            .iter()
+            .filter(|record| old.contains(record.id.as_str()))
+            .collect()
+    }
+
+    fn is_old(&self, time: SystemTime) -> bool {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_nanos()).is_ok_and(|time| time < self.0.epoch)
+    }
+
+    /// Deletes what is from before the clear.
+    pub async fn enforce(&self, builder: &Builder) -> Result<(), unstale_buildkit::Error> {
+        let records = builder.client.disk_usage().await?;
+        let ids: Vec<String> = self
+            .old(&records)
+            .iter()
+            .map(|record| record.id.clone())
+            .collect();
+        builder.client.prune(&Prune::Records(&ids)).await.map(drop)
+    }
+
+    /// The steps of a build that reused a result from before the clear, or one of somebody else's of which it cannot be told.
+    pub fn violations(&self, steps: &[Step]) -> Vec<Violation> {
+        let work = steps
+            .iter()
+            .filter(|step| step.kind == StepKind::Instruction && step.outcome == Outcome::Cached);
+        work.filter_map(|step| self.violation(step)).collect()
+    }
+
+    fn violation(&self, step: &Step) -> Option<Violation> {
+        let origin = step.origin.as_ref();
+        let made = step.result.as_ref().and_then(|result| result.made.as_ref());
+        let made_ms = made
+            .map(|made| made.to / 1_000_000)
+            .or_else(|| origin?.created_ms);
+        let is_old = match (made, made_ms) {
+            (Some(made), _) => made.to < self.0.epoch,
+            (None, Some(made_ms)) => made_ms < self.0.epoch / 1_000_000,
+            (None, None) => false,
+        };
+        is_old.then(|| Violation {
+            step: step.name.clone(),
+            stable_digest: step.stable_digest.clone(),
+            made_ms,
+            origin: origin.map(|origin| origin.summary()).unwrap_or_default(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: &str, created: u64, parents: &[&str]) -> UsageRecord {
+        UsageRecord {
+            id: id.to_owned(),
+            parents: parents.iter().map(|parent| (*parent).to_owned()).collect(),
+            description: String::new(),
+            kind: "regular".to_owned(),
+            bytes: 0,
+            created: Some(UNIX_EPOCH + Duration::from_secs(created)),
+            last_used: None,
+            usage_count: 0,
+            in_use: false,
+            mutable: false,
+            shared: false,
+        }
+    }
+
+    #[test]
+    fn what_lies_upon_an_old_result_is_old() {
+        let epoch = Epoch(Clear {
+            epoch: 100_000_000_000,
+            cleared_ms: 0,
+            proven: false,
+        });
+        let records = [
+            record("new-on-new", 120, &["base"]),
+            record("new-on-old", 130, &["old"]),
+            record("above", 140, &["new-on-old"]),
+            record("old", 99, &["base"]),
+            record("base", 110, &[]),
+        ];
+        let old: Vec<&str> = epoch
+            .old(&records)
+            .iter()
+            .map(|record| record.id.as_str())
+            .collect();
+        assert_eq!(old, ["new-on-old", "above", "old"]);
+        assert_eq!(epoch.describe(), "the clear at 1970-01-01T00:01:40Z");
+    }
+}
