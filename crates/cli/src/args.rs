@@ -219,6 +219,9 @@ pub struct WhyArgs {
 
 #[derive(Debug, Clone, ClapArgs)]
 pub struct ClearArgs {
+    /// Only the results of these services; of a step (as --rerun takes it) and what follows it, with SERVICE:STEP
+    #[arg(value_name = "SERVICE[:STEP]")]
+    pub parts: Vec<String>,
     /// What to clear: builder, mounts, images, imports, ci, ledger or all; may be given several times, or as a list with
     /// commas (default: the variable TARGET, else builder)
     #[arg(short = 't', long = "target", value_name = "TARGET")]

@@ -103,7 +103,10 @@ impl From<WhyError> for Failure {
 impl From<ClearError> for Failure {
     fn from(error: ClearError) -> Failure {
         let code = match &error {
-            ClearError::Builder(BuilderError::Endpoint(EndpointError::Conflict)) => exit::USAGE,
+            ClearError::Builder(BuilderError::Endpoint(EndpointError::Conflict))
+            | ClearError::NoService { .. }
+            | ClearError::Step(_) => exit::USAGE,
+            ClearError::Graph(error) if matches!(**error, BuildError::Rerun(_)) => exit::USAGE,
             _ => exit::ERROR,
         };
         Failure {

@@ -9,9 +9,11 @@ mod error;
 mod images;
 mod imports;
 mod memory;
+mod steps;
 mod target;
 
 pub use error::ClearError;
+pub use steps::Part;
 pub use target::{Target, UnknownTarget};
 
 use crate::build::{open_ledger, project_folder};
@@ -25,6 +27,7 @@ use memory::ProjectMemory;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
+use steps::Steps;
 use tokio_util::sync::CancellationToken;
 use unstale_docker::compose::{ProjectOptions, Resolved, rules};
 use unstale_docker::{Compose, Environment, buildx};
@@ -34,6 +37,8 @@ use unstale_docker::{Compose, Environment, buildx};
 pub struct ClearRequest {
     /// Which kinds of stores.
     pub targets: BTreeSet<Target>,
+    /// Only these services and steps of the build cache.
+    pub parts: Vec<Part>,
     /// Single cache mounts, by the identifiers that Dockerfiles give them; all of them if none is named.
     pub mounts: Vec<String>,
     /// Which project's images and imports.
@@ -71,7 +76,7 @@ pub struct Leftover {
 /// One store, before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreReport {
-    /// What kind of store: `build-cache`, `cache-mounts`, `images`, `imports`, `ci`, `ledger`.
+    /// What kind of store: `build-cache`, `cache-mounts`, `steps`, `images`, `imports`, `ci`, `ledger`.
     pub store: &'static str,
     /// Whose, or where: the builder's name.
     pub builder: Option<String>,
@@ -139,6 +144,7 @@ pub struct Survey {
     environment: Environment,
     builder: Builder,
     caches: Vec<Cache>,
+    steps: Option<Steps>,
     images: Option<Images>,
     imports: Option<Imports>,
     actions: Option<Actions>,
@@ -150,7 +156,14 @@ pub struct Survey {
 /// # Errors
 /// If there is no engine; or no project, and something of a project is to be cleared. A builder that cannot be reached is
 /// no error but a store that is not cleared.
-pub async fn survey(environment: &Environment, request: ClearRequest) -> Result<Survey, ClearError> {
+pub async fn survey(
+    environment: &Environment,
+    request: ClearRequest,
+    cancel: &CancellationToken,
+) -> Result<Survey, ClearError> {
+    if !request.parts.is_empty() {
+        return survey_of_steps(environment, request, cancel).await;
+    }
     let wants = |target| request.targets.contains(&target);
     let resolve = async {
         let needs_project = wants(Target::Images) || wants(Target::Imports) || wants(Target::Ledger);
@@ -211,6 +224,7 @@ pub async fn survey(environment: &Environment, request: ClearRequest) -> Result<
         environment: environment.clone(),
         builder,
         caches,
+        steps: None,
         images,
         imports,
         actions,
@@ -221,6 +235,32 @@ pub async fn survey(environment: &Environment, request: ClearRequest) -> Result<
         cache.look().await;
     }
     Ok(survey)
+}
+
+async fn survey_of_steps(
+    environment: &Environment,
+    request: ClearRequest,
+    cancel: &CancellationToken,
+) -> Result<Survey, ClearError> {
+    let mut options = request.builder.clone();
+    if options.builder.is_none() {
+        options.builder = Config::load(&project_folder(&request.options, &request.cwd))?
+            .build
+            .builder;
+    }
+    let builder = Builder::connect(environment, &options).await?;
+    let steps = Steps::find(environment, &request, &builder, cancel).await?;
+    Ok(Survey {
+        environment: environment.clone(),
+        builder,
+        caches: Vec::new(),
+        steps: Some(steps),
+        images: None,
+        imports: None,
+        actions: None,
+        memory: None,
+        request,
+    })
 }
 
 /// The names of the images that the project builds, as the engine lists them.
@@ -263,6 +303,7 @@ impl Survey {
             .iter()
             .map(|cache| cache.found(wants(Target::Builder), &self.request.mounts));
         let rest = [
+            self.steps.as_ref().map(|steps| steps.found(&self.builder)),
             self.images.as_ref().map(Images::found),
             self.imports.as_ref().map(Imports::found),
             self.actions.as_ref().map(Actions::found),
@@ -303,6 +344,10 @@ impl Survey {
                     .warnings
                     .push(format!("later builds do not know of this clear: {error}"));
             }
+            report.stores.push(cleared);
+        }
+        if let Some(steps) = &self.steps {
+            let cleared = steps.clear(&self.builder, ledger.as_ref(), cancel).await;
             report.stores.push(cleared);
         }
         report.stores.extend(images);

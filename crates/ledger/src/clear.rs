@@ -1,5 +1,7 @@
 //! When caches were cleared, and forgetting what would be expected of them.
 
+use std::collections::HashMap;
+
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::{Ledger, LedgerError};
@@ -52,6 +54,45 @@ impl Ledger {
                 .optional()
         };
         read().map_err(self.failed("read when the builder was cleared"))
+    }
+
+    /// Records that single results were cleared: those with these keys that were made until then, in nanoseconds since 1970
+    /// by the builder's clock.
+    ///
+    /// # Errors
+    /// Any failure to write.
+    pub fn record_cleared_results(
+        &self,
+        engine: &str,
+        builder: &str,
+        results: &[(String, i64)],
+    ) -> Result<(), LedgerError> {
+        self.transact("record cleared results", |transaction| {
+            for (key, made) in results {
+                transaction.execute(
+                    "INSERT OR REPLACE INTO cleared_result (engine_id, builder, result_key, made) VALUES (?1, ?2, ?3, ?4)",
+                    params![engine, builder, key, made],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The single results of a builder that were cleared: see [`Ledger::record_cleared_results`].
+    ///
+    /// # Errors
+    /// Any failure to read.
+    pub fn cleared_results(&self, engine: &str, builder: &str) -> Result<HashMap<String, i64>, LedgerError> {
+        let connection = self.connection();
+        let read = || {
+            connection
+                .prepare_cached(
+                    "SELECT result_key, made FROM cleared_result WHERE engine_id = ?1 AND builder = ?2",
+                )?
+                .query_map([engine, builder], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<HashMap<_, _>>>()
+        };
+        read().map_err(self.failed("read which results were cleared"))
     }
 
     /// How many results of a project are remembered, on all builders.

@@ -80,6 +80,8 @@ pub struct Records<'a> {
     pub(crate) imports: Imports,
     /// For each vertex: results that were made before that are not found any more though their records are there.
     lost_before: HashMap<String, i64>,
+    /// For each key: results that were made until then were cleared, in nanoseconds since 1970.
+    cleared: HashMap<String, i64>,
 }
 
 impl<'a> Records<'a> {
@@ -117,6 +119,31 @@ impl<'a> Records<'a> {
     /// again, in nanoseconds since 1970 by the builder's clock.
     pub fn lost_before(self, lost_before: HashMap<String, i64>) -> Self {
         Self { lost_before, ..self }
+    }
+
+    /// Says which results were cleared though the cache may hold them: by the key, until when they were made, in
+    /// nanoseconds since 1970 by the builder's clock.
+    pub fn cleared(self, cleared: HashMap<String, i64>) -> Self {
+        Self { cleared, ..self }
+    }
+
+    /// Whether the cache holds results with a key, and all of them were cleared.
+    pub fn holds_only_cleared(&self, memory: &impl Memory, id: &str, vertex: &Vertex) -> bool {
+        if !self.cleared.contains_key(id) {
+            return false;
+        }
+        let pasts = memory.past(id);
+        let (cleared, new): (Vec<_>, Vec<_>) = pasts.iter().partition(|past| self.was_cleared(id, past));
+        cleared.iter().any(|past| self.place(past, vertex) != Place::Gone)
+            && !new.iter().any(|past| self.place(past, vertex) == Place::There)
+    }
+
+    fn was_cleared(&self, id: &str, past: &Past) -> bool {
+        let made = past
+            .made
+            .as_ref()
+            .map_or(past.build_ms.saturating_mul(1_000_000), |made| made.from);
+        self.cleared.get(id).is_some_and(|until| made <= *until)
     }
 
     /// The record with an identifier.
@@ -181,7 +208,10 @@ impl<'a> Records<'a> {
     /// Whether one of the results with this key can be reused.
     pub(crate) fn held(&self, memory: &impl Memory, id: &str, vertex: &Vertex) -> Held {
         let past = memory.past(id);
-        let find = |wanted: Place| past.iter().find(|past| self.place(past, vertex) == wanted);
+        let find = |wanted: Place| {
+            let mut past = past.iter().filter(|past| !self.was_cleared(id, past));
+            past.find(|past| self.place(past, vertex) == wanted)
+        };
         if let Some(held) = find(Place::There).or_else(|| self.imports.holds.get(id)) {
             return Held::Yes(held.clone());
         }

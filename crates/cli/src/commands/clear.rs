@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use unstale_docker::{Environment, Selection};
-use unstale_flow::clear::{ClearReport, ClearRequest, Target, survey};
+use unstale_flow::clear::{ClearReport, ClearRequest, Part, Target, survey};
 
 /// The variable that names the targets if the command line names none.
 const VARIABLE: &str = "TARGET";
@@ -22,7 +22,7 @@ pub async fn run(
     let format = args.format;
     let request = request(environment, engine, &args)?;
     let found = tokio::select! {
-        found = survey(environment, request) => found?,
+        found = survey(environment, request, &cancel) => found?,
         () = cancel.cancelled() => return Ok(ExitCode::from(exit::INTERRUPTED)),
     };
     let before = found.report();
@@ -47,10 +47,27 @@ pub async fn run(
 }
 
 fn request(environment: &Environment, engine: Selection, args: &ClearArgs) -> Result<ClearRequest, Failure> {
-    let words: Vec<&str> = match args.targets.is_empty() {
-        false => args.targets.iter().map(String::as_str).collect(),
-        true => environment.var(VARIABLE).into_iter().collect(),
-    };
+    let mut parts: Vec<&str> = args.parts.iter().map(String::as_str).collect();
+    let mut words: Vec<&str> = args.targets.iter().map(String::as_str).collect();
+    if words.is_empty() && parts.is_empty() {
+        // As in workflows that offer targets and services in one list.
+        let given = environment
+            .var(VARIABLE)
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim);
+        let given = given.filter(|word| !word.is_empty());
+        (words, parts) = given.partition(|word| Target::parse([*word]).is_ok());
+    }
+    if let (Some(part), false) = (parts.first(), words.is_empty()) {
+        return Err(Failure::usage(format!(
+            "{part:?} is a service, whose results are in the build cache; targets are cleared as a whole, by themselves"
+        )));
+    }
+    let parts = parts
+        .into_iter()
+        .map(str::parse)
+        .collect::<Result<Vec<Part>, _>>();
     let targets = Target::parse(words).map_err(|error| Failure {
         message: error.to_string(),
         hint: Some(error.hint()),
@@ -70,6 +87,7 @@ fn request(environment: &Environment, engine: Selection, args: &ClearArgs) -> Re
         ));
     }
     Ok(ClearRequest {
+        parts: parts.map_err(|error| Failure::usage(error.to_string()))?,
         targets,
         mounts: args.mounts.clone(),
         options: super::project_options(&args.project),

@@ -67,6 +67,10 @@ mod tests {
             cause: None,
             origin: None,
             note: None,
+            key: String::new(),
+            is_selected: false,
+            inputs: Vec::new(),
+            held: Vec::new(),
         }
     }
 

@@ -472,3 +472,85 @@ fn an_import_from_before_a_clear_is_left_out() {
         assert!(!stderr.contains("not imported"), "{}: {stderr}", engine.name);
     });
 }
+
+/// Two services that have a stage in common.
+fn write_two(project: &Project) {
+    let name = project.name();
+    let stage = format!("FROM unstale-base AS common\nRUN echo {name} > /common\n");
+    for service in ["one", "two"] {
+        let own = format!("FROM common\nRUN echo {name} {service} > /first\nRUN echo {service} > /second\n");
+        project.write(format!("{service}.Dockerfile"), format!("{stage}{own}"));
+    }
+    let service = |name: &str| format!("{name}: {{build: {{context: ., dockerfile: {name}.Dockerfile}}}}");
+    project.write(
+        "compose.yaml",
+        format!("services: {{{}, {}}}\n", service("one"), service("two")),
+    );
+}
+
+/// The instructions of each service that ran.
+#[track_caller]
+fn ran(project: &Project, engine: &Engine) -> Vec<(String, String)> {
+    let (_, document, _) = unstale_build(project, engine, &[]);
+    let mut ran = Vec::new();
+    for service in document["services"].as_array().unwrap() {
+        for step in service["steps"].as_array().unwrap() {
+            if step["kind"] == "instruction" && step["outcome"] == "ran" {
+                let text = |value: &Value| value.as_str().unwrap().to_owned();
+                ran.push((text(&service["service"]), text(&step["instruction"])));
+            }
+        }
+    }
+    ran
+}
+
+#[test]
+fn one_service_or_one_step_is_cleared_alone() {
+    on_every_engine_alone(|engine, project| {
+        write_two(project);
+        let name = project.name();
+        ran(project, engine);
+        assert!(ran(project, engine).is_empty(), "{}", engine.name);
+        let is_classic = ["d20", "d28"].contains(&engine.name.as_str());
+        let own = |service: &str, text: String| (service.to_owned(), text);
+        let first = || own("one", format!("RUN echo {name} one > /first"));
+        let second = || own("one", "RUN echo one > /second".to_owned());
+
+        // The common stage is the other service's, too.
+        let (code, document) = clear(project, engine, &["one", "--yes"]);
+        assert_eq!(code, 21, "{}: {document:#}", engine.name);
+        let common = "1 steps of one are also another service's";
+        assert!(
+            reasons(&document).iter().any(|reason| reason.starts_with(common)),
+            "{document:#}"
+        );
+        assert_eq!(ran(project, engine), [first(), second()], "{}", engine.name);
+        assert!(ran(project, engine).is_empty(), "{}: it is new now", engine.name);
+
+        let (code, document) = clear(project, engine, &["one:RUN echo one", "--yes"]);
+        assert_eq!(
+            code,
+            if is_classic { 0 } else { 21 },
+            "{}: {document:#}",
+            engine.name
+        );
+        assert_eq!(ran(project, engine), [second()], "{}", engine.name);
+        assert!(ran(project, engine).is_empty(), "{}", engine.name);
+
+        // As in a workflow that offers services beside targets.
+        let mut command = project.unstale(engine);
+        let (code, _, stderr) = run(command.args(["clear", "--dry-run"]).env("TARGET", "one,two"));
+        assert_eq!(code, 0, "{}: {stderr}", engine.name);
+        let (code, _, stderr) = run(project.unstale(engine).args(["clear", "--yes", "three"]));
+        assert_eq!(
+            (code, stderr.contains("built are: one, two")),
+            (2, true),
+            "{stderr}"
+        );
+        let (code, _, stderr) = run(project
+            .unstale(engine)
+            .args(["clear", "--yes", "one:RUN nothing"]));
+        assert_eq!(code, 2, "{stderr}");
+        assert!(ran(project, engine).is_empty(), "{}", engine.name);
+    });
+}

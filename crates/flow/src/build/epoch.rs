@@ -56,24 +56,9 @@ impl Epoch {
 
     /// The records of results from before the clear, and of those that lie upon such.
     pub fn old<'r>(&self, records: &'r [UsageRecord]) -> Vec<&'r UsageRecord> {
-        let is_before = |record: &UsageRecord| record.created.is_some_and(|created| self.is_old(created));
-        let mut old: HashSet<&str> = HashSet::new();
-        let mut above: HashMap<&str, Vec<&UsageRecord>> = HashMap::new();
-        for record in records {
-            for parent in &record.parents {
-                above.entry(parent).or_default().push(record);
-            }
-        }
-        let mut pending: Vec<&UsageRecord> = records.iter().filter(|record| is_before(record)).collect();
-        while let Some(record) = pending.pop() {
-            if old.insert(&record.id) {
-                pending.extend(above.get(record.id.as_str()).into_iter().flatten());
-            }
-        }
-        records
-            .iter()
-            .filter(|record| old.contains(record.id.as_str()))
-            .collect()
+        above(records, |record| {
+            record.created.is_some_and(|created| self.is_old(created))
+        })
     }
 
     fn is_old(&self, time: SystemTime) -> bool {
@@ -118,6 +103,27 @@ impl Epoch {
             origin: origin.map(|origin| origin.summary()).unwrap_or_default(),
         })
     }
+}
+
+/// Some records, and all that lie upon one of them.
+pub(crate) fn above(records: &[UsageRecord], is_chosen: impl Fn(&UsageRecord) -> bool) -> Vec<&UsageRecord> {
+    let mut upon: HashMap<&str, Vec<&UsageRecord>> = HashMap::new();
+    for record in records {
+        for parent in &record.parents {
+            upon.entry(parent).or_default().push(record);
+        }
+    }
+    let mut found: HashSet<&str> = HashSet::new();
+    let mut pending: Vec<&UsageRecord> = records.iter().filter(|record| is_chosen(record)).collect();
+    while let Some(record) = pending.pop() {
+        if found.insert(&record.id) {
+            pending.extend(upon.get(record.id.as_str()).into_iter().flatten());
+        }
+    }
+    records
+        .iter()
+        .filter(|record| found.contains(record.id.as_str()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub(crate) use steps::steps_of_replay;
 pub use unstale_plan::{Cause, CauseKind, Change, Note, Outcome as Predicted};
 
 pub use epoch::Violation;
+pub(crate) use epoch::above;
+pub(crate) use plan::held;
 pub use plan::{PlanReport, PlannedService, PlannedStep, plan};
 pub use project::{BuildError, BuildReport, BuildRequest, What, build};
 pub use rerun::{Rerun, RerunError, mark, mark_consumers};

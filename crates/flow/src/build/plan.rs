@@ -13,6 +13,7 @@ use crate::git::Revision;
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use unstale_buildkit::control::UsageRecord;
 use unstale_buildkit::llb::{Graph, Location};
 use unstale_plan::{Cause, CauseKind, Note, Outcome};
 
@@ -61,6 +62,14 @@ pub struct PlannedStep {
     pub origin: Option<Origin>,
     /// What a person might not expect of its reuse.
     pub note: Option<Note>,
+    /// How its results are found: see [`unstale_plan::Key::id`].
+    pub key: String,
+    /// A `--rerun` selects it.
+    pub is_selected: bool,
+    /// The steps that it needs, by their places among those of the service.
+    pub inputs: Vec<usize>,
+    /// The records of its results, if [`held`] was asked for them.
+    pub held: Vec<UsageRecord>,
 }
 
 impl PlanReport {
@@ -99,6 +108,29 @@ pub async fn plan(
     events: mpsc::Sender<Event>,
     cancel: CancellationToken,
 ) -> Result<PlanReport, BuildError> {
+    planned(environment, request, false, events, cancel).await
+}
+
+/// As [`plan`], with the records that the cache holds of each step.
+///
+/// # Errors
+/// As [`plan`].
+pub(crate) async fn held(
+    environment: &unstale_docker::Environment,
+    request: BuildRequest,
+    events: mpsc::Sender<Event>,
+    cancel: CancellationToken,
+) -> Result<PlanReport, BuildError> {
+    planned(environment, request, true, events, cancel).await
+}
+
+async fn planned(
+    environment: &unstale_docker::Environment,
+    request: BuildRequest,
+    with_records: bool,
+    events: mpsc::Sender<Event>,
+    cancel: CancellationToken,
+) -> Result<PlanReport, BuildError> {
     let begun = tokio::select! {
         begun = project::begin(environment, &request, Purpose::Look) => begun?,
         () = cancel.cancelled() => return Err(BuildError::Cancelled),
@@ -125,7 +157,7 @@ pub async fn plan(
             let contexts = given.map(|need| (need.context, done[&need.service].build.images.clone()));
             let contexts =
                 contexts.filter_map(|(context, images)| Some((context, images.into_iter().next()?)));
-            one(&shared, build, contexts.collect(), changed, &cancel)
+            one(&shared, build, contexts.collect(), changed, with_records, &cancel)
         });
         for service in futures_util::future::join_all(planned).await {
             done.insert(service.build.service.clone(), service);
@@ -147,16 +179,21 @@ async fn one(
     mut build: ServiceBuild,
     images: BTreeMap<String, String>,
     changed: Option<String>,
+    with_records: bool,
     cancel: &CancellationToken,
 ) -> PlannedService {
     let looked = service::look(shared, &mut build, images, cancel).await;
     shared.reruns.settle(&build.service);
     let (revision, steps, error) = match looked {
-        Ok((graph, evidence, revision)) => (
-            revision,
-            steps(&build, &graph, &evidence, changed.as_deref()),
-            None,
-        ),
+        Ok((graph, evidence, revision)) => {
+            let mut steps = steps(&build, &graph, &evidence, changed.as_deref());
+            if with_records {
+                for (step, held) in steps.iter_mut().zip(evidence.held(shared, &graph)) {
+                    step.held = held;
+                }
+            }
+            (revision, steps, None)
+        }
         Err(_) if changed.is_some() => {
             let service = changed.unwrap_or_default();
             (None, Vec::new(), Some(ServiceError::UnknownBase(service)))
@@ -203,6 +240,10 @@ fn steps(
                 cause: cause.filter(|_| !is_reused),
                 origin: Origin::expected(&prediction.reason).filter(|_| is_reused),
                 note: evidence.notes[number].filter(|_| is_reused),
+                key: evidence.keys[number].id.clone(),
+                is_selected: vertex.ignore_cache && !build.no_cache && build.no_cache_filter.is_empty(),
+                inputs: vertex.inputs.iter().map(|input| input.vertex).collect(),
+                held: Vec::new(),
             }
         })
         .collect()

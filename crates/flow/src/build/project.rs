@@ -260,6 +260,7 @@ impl Begun {
             config: self.config,
             project: self.gathered.project,
             folder: self.gathered.folder,
+            allow_old: request.allow_old,
             epoch: match request.allow_old {
                 true => None,
                 false => Epoch::of(recorder.ledger().as_ref(), &self.builder),

@@ -59,6 +59,8 @@ pub(super) struct Shared {
     /// The command line asks to run every step.
     pub no_cache_flag: bool,
     pub reruns: Reruns,
+    /// What is from before a clear may be reused.
+    pub allow_old: bool,
     /// The last clear of the builder, if what is from before it is not to be reused.
     pub epoch: Option<Epoch>,
     pub witnesses: explain::Witnesses,
@@ -160,7 +162,10 @@ pub(super) async fn build(
         if let (Ok(_), Some(epoch), true) = (&result, &shared.epoch, violations.is_empty()) {
             violations = epoch.violations(&record.steps);
             if !violations.is_empty() {
-                shared.reruns.force(&violations, &epoch.describe());
+                let digests = violations.iter().map(|violation| violation.stable_digest.clone());
+                shared
+                    .reruns
+                    .force(&digests.collect::<Vec<_>>(), &epoch.describe());
                 let message = old_results(&violations, epoch);
                 let service = Some(service.clone());
                 let _ = shared.events.send(Event::Warning { service, message }).await;
@@ -337,6 +342,11 @@ async fn run(
         if let Err(right) = kept.check(shared, token, &found.headers) {
             job.cancel().await;
             record.other_folders = Some(right);
+            return Err(ServiceError::Cancelled);
+        }
+        if !found.cleared.is_empty() && shared.reruns.force(&found.cleared, "the clear of its result") {
+            job.cancel().await;
+            record.other_folders = Some(token.to_owned());
             return Err(ServiceError::Cancelled);
         }
         graph = prepared_graph;

@@ -2,6 +2,7 @@
 
 use super::super::service::Shared;
 use super::Origin;
+use std::collections::HashMap;
 use std::sync::MutexGuard;
 use unstale_ledger::{ArgValue, LastService, Ledger, PastResult, StepOutcome};
 use unstale_plan::{EnvValue, FileChange, FileState, Memory, Past, Previous, PreviousStep, files};
@@ -29,6 +30,18 @@ impl<'a> LedgerMemory<'a> {
         ledger
             .last_service(&shared.project, &folder, service, engine)
             .ok()?
+    }
+
+    /// The single results of the builder that were cleared; none if what is old may be reused.
+    pub(super) fn cleared(&self) -> HashMap<String, i64> {
+        let builder = &self.shared.builder;
+        if self.shared.allow_old {
+            return HashMap::new();
+        }
+        let cleared = self
+            .ledger()
+            .and_then(|ledger| ledger.cleared_results(&builder.identity.id, &builder.name).ok());
+        cleared.unwrap_or_default()
     }
 
     /// What may be kept of a variable's value.

@@ -34,8 +34,8 @@ use unstale_context::{Selector, Snapshot};
 use unstale_dockerfile::Dockerfile;
 use unstale_ledger::{ArgRecord, ArgValue, FileKind, LastService};
 use unstale_plan::{
-    Cause, Change, Current, Describe, EnvValue, FactPart, Facts, FileChange, FileState, Inputs, Key, Note,
-    Prediction, Previous, Records, causes, facts, keys, note, predict,
+    Cause, CauseKind, Change, Current, Describe, EnvValue, FactPart, Facts, FileChange, FileState, Inputs,
+    Key, Memory as _, Note, Prediction, Previous, Records, causes, facts, keys, note, predict,
 };
 
 /// What is known of a service's steps before they are run. The lists are in the graph's order.
@@ -50,6 +50,8 @@ pub struct Evidence {
     pub facts: Vec<Facts>,
     /// What might surprise about their reuse.
     pub notes: Vec<Option<Note>>,
+    /// The steps whose results were cleared and are there still, by their digests without what differs between sessions.
+    pub cleared: Vec<String>,
     /// The permissions and attributes of the folders' folders.
     pub headers: String,
     /// The records of the cache.
@@ -146,8 +148,14 @@ pub(super) async fn gather(shared: &Shared, subject: &Subject<'_>) -> Result<Evi
     };
     let found = known_records(&kept, before.as_ref(), &bases)
         .with_imports(imports)
+        .cleared(memory.cleared())
         .lost_before(lost_before);
     let predictions = predict(graph, &keys, &memory, &found);
+    let steps = graph.vertices.iter().zip(&keys);
+    let cleared = steps
+        .filter(|(vertex, key)| !vertex.ignore_cache && found.holds_only_cleared(&memory, &key.id, vertex))
+        .map(|(vertex, _)| vertex.stable_digest.clone())
+        .collect();
     let mask = build.mask();
     let lines: Vec<&str> = text.lines().collect();
     let describe = Describe {
@@ -168,6 +176,7 @@ pub(super) async fn gather(shared: &Shared, subject: &Subject<'_>) -> Result<Evi
         Some((name, snapshot))
     });
     let mut evidence = Evidence {
+        cleared,
         headers: super::kept::headers(named),
         notes: graph.vertices.iter().map(note).collect(),
         keys,
@@ -183,6 +192,23 @@ pub(super) async fn gather(shared: &Shared, subject: &Subject<'_>) -> Result<Evi
 }
 
 impl Evidence {
+    /// The records of each step's results, of whatever build, that the cache holds.
+    pub(super) fn held(&self, shared: &Shared, graph: &Graph) -> Vec<Vec<UsageRecord>> {
+        let records = Records::new(&self.records);
+        let memory = LedgerMemory::new(shared);
+        let steps = graph.vertices.iter().zip(&self.keys);
+        let held = steps.map(|(vertex, key)| {
+            let pasts = memory.past(&key.id);
+            let made = pasts.iter().filter_map(|past| past.made.as_ref());
+            let found: BTreeMap<&str, &UsageRecord> = made
+                .filter_map(|made| records.of(made, vertex))
+                .map(|record| (record.id.as_str(), record))
+                .collect();
+            found.into_values().cloned().collect()
+        });
+        held.collect()
+    }
+
     /// Why each step runs, if it does, with what is known of the others.
     fn causes(
         &self,
@@ -212,7 +238,14 @@ impl Evidence {
                     .unwrap_or_else(|| who_asks(shared, build))
             },
         };
-        causes(&current, differences.previous.as_ref())
+        let mut causes = causes(&current, differences.previous.as_ref());
+        let forced = graph.vertices.iter().zip(&mut causes);
+        for (vertex, cause) in forced.filter(|(vertex, _)| shared.reruns.is_forced(&vertex.digest)) {
+            if let Some(cause) = cause.as_mut().filter(|_| vertex.ignore_cache) {
+                cause.kind = CauseKind::Cleared;
+            }
+        }
+        causes
     }
 
     /// What a step is called with its reason while it goes by: the cause if it runs, the origin if it is reused.

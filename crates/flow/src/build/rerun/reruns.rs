@@ -1,7 +1,6 @@
 //! The selections of one build: whose service each is, and that none of them is wrong before anything runs.
 
 use super::{Rerun, RerunError, mark, mark_consumers};
-use crate::build::Violation;
 use crate::build::service::ServiceError;
 use crate::build::spec::ServiceBuild;
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,11 +116,21 @@ impl Reruns {
         asked.or_else(|| forced.get(digest).cloned())
     }
 
-    /// Lets steps run when their service is built again.
-    pub fn force(&self, violations: &[Violation], reason: &str) {
+    /// Lets steps run when their service is built again: by their digests without what differs between sessions. False if
+    /// that was known of all of them.
+    pub fn force(&self, digests: &[String], reason: &str) -> bool {
         let mut forced = self.forced.lock().unwrap_or_else(PoisonError::into_inner);
-        let digests = violations.iter().map(|violation| violation.stable_digest.clone());
-        forced.extend(digests.map(|digest| (digest, reason.to_owned())));
+        let before = forced.len();
+        forced.extend(digests.iter().map(|digest| (digest.clone(), reason.to_owned())));
+        forced.len() > before
+    }
+
+    /// True if the step with a digest runs because of what its cached result is.
+    pub fn is_forced(&self, digest: &str) -> bool {
+        self.forced
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(digest)
     }
 
     /// The others need not wait for this service any more: its selections are right, or it has ended.
