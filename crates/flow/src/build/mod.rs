@@ -17,7 +17,7 @@ mod spec;
 mod ssh;
 mod steps;
 
-pub(crate) use project::{credentials, project_folder};
+pub(crate) use project::{credentials, docker_credentials, project_folder};
 pub(crate) use record::{hash_index, ledger_path, open_ledger, step_record};
 pub(crate) use schedule::familiar;
 pub(crate) use steps::steps_of_replay;

@@ -438,13 +438,16 @@ pub(crate) fn project_folder(options: &ProjectOptions, cwd: &Path) -> PathBuf {
     cwd.ancestors().find(holds).unwrap_or(cwd).to_path_buf()
 }
 
+/// Registry credentials from Docker's own configuration, for a session.
+pub(crate) fn docker_credentials(environment: &Environment) -> Option<Arc<dyn Credentials>> {
+    let config = ConfigFile::load(environment).ok()?;
+    let environment = environment.clone();
+    Some(Arc::new(DockerCredentials { config, environment }))
+}
+
 /// The login for a registry as user name and password, from Docker's own configuration.
 pub(crate) async fn credentials(environment: &Environment, host: &str) -> Option<(String, String)> {
-    let config = ConfigFile::load(environment).ok()?;
-    let credentials = DockerCredentials {
-        config,
-        environment: environment.clone(),
-    };
+    let credentials = docker_credentials(environment)?;
     let login = credentials.credentials(host.to_owned()).await.ok().flatten()?;
     Some((login.username, login.secret))
 }

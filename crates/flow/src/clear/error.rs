@@ -1,5 +1,6 @@
 //! Why nothing could be cleared at all.
 
+use super::target::Target;
 use crate::build::{BuildError, RerunError};
 use crate::builder::BuilderError;
 use crate::config::ConfigError;
@@ -54,7 +55,9 @@ impl ClearError {
             ),
             ClearError::Compose(error) => error.hint(),
             ClearError::Graph(error) => error.hint(),
-            ClearError::NoService { services, .. } => Some(format!("built are: {}", services.join(", "))),
+            ClearError::NoService { services, .. } => {
+                Some(format!("built are: {}; {}", services.join(", "), Target::known()))
+            }
             ClearError::Step(error) => error.hint(),
             ClearError::NoGraph { service, .. } => Some(format!("see: unstale plan {service}")),
             ClearError::Builder(error) => error.hint(),

@@ -1,13 +1,16 @@
 //! What builds of the project import: the images and caches that `cache_from` names.
 
 use super::{Amount, Leftover, StoreReport};
-use crate::build::{cache_entry, credentials};
+use crate::build::explain::has_cache;
+use crate::build::{cache_entry, credentials, docker_credentials};
 use crate::builder::Builder;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
+use unstale_buildkit::gateway::JobRequest;
+use unstale_buildkit::session::{Services, Session};
 use unstale_docker::engine::ContainerUse;
-use unstale_docker::{Engine, Environment, Image, ImageStore, Project};
+use unstale_docker::{Engine, Environment, ImageStore, Project};
 
 /// What the store is called.
 const STORE: &str = "imports";
@@ -20,7 +23,6 @@ enum Import {
     /// An image of the engine, which the classic store's builder takes before it asks a registry.
     Local {
         name: String,
-        bytes: u64,
         container: Option<ContainerUse>,
     },
     /// A folder.
@@ -86,7 +88,7 @@ impl Imports {
                 let word = if used.runs { "running" } else { "stopped" };
                 (
                     format!(
-                        "{name} may hold a cache, and is kept for the {word} container {}",
+                        "{name} holds a cache, and is kept for the {word} container {}",
                         used.container
                     ),
                     "remove the container first, or clear with --force; or take the name out of cache_from"
@@ -147,32 +149,61 @@ async fn behind_name(
     name: &str,
 ) -> Vec<Import> {
     let mut found = Vec::new();
-    if builder.identity.storage == ImageStore::Classic {
-        match builder.engine.inspect_image(name).await {
-            Ok(None) => {}
-            Ok(Some(Image { id, .. })) => found.push(Import::Local {
-                name: name.to_owned(),
-                bytes: 0,
-                container: uses.iter().find(|used| used.image == id).cloned(),
-            }),
-            Err(error) => found.push(Import::Unclear {
-                name: name.to_owned(),
-                reason: error.to_string(),
-            }),
-        }
-    }
+    let unclear = |reason: String| Import::Unclear {
+        name: name.to_owned(),
+        reason,
+    };
+    let local = match builder.identity.storage {
+        ImageStore::Classic => builder.engine.inspect_image(name).await,
+        ImageStore::Containerd => Ok(None),
+    };
+    let (is_local, id) = match local {
+        Ok(image) => (image.is_some(), image.map(|image| image.id)),
+        Err(error) => return vec![unclear(error.to_string())],
+    };
     let login = credentials(environment, unstale_docker::registry_host(name)).await;
-    match builder.engine.registry_digest(name, login).await {
-        Ok(Some(_)) => found.push(Import::Remote {
+    let remote = builder.engine.registry_digest(name, login).await;
+    // The image that the engine finds; where there is one of its own, what is in the registry cannot be told apart.
+    let holds = match is_local || matches!(remote, Ok(Some(_))) {
+        true => holds_cache(environment, builder, name).await.unwrap_or(true),
+        false => false,
+    };
+    if let Some(id) = id.filter(|_| holds) {
+        found.push(Import::Local {
+            name: name.to_owned(),
+            container: uses.iter().find(|used| used.image == id).cloned(),
+        });
+    }
+    match remote {
+        Ok(Some(_)) if holds || is_local => found.push(Import::Remote {
             name: name.to_owned(),
         }),
-        Ok(None) => {}
-        Err(error) => found.push(Import::Unclear {
-            name: name.to_owned(),
-            reason: error.to_string(),
-        }),
+        Ok(_) => {}
+        Err(error) => found.push(unclear(error.to_string())),
     }
     found
+}
+
+/// Whether there is a cache in the image that the engine finds by a name; unknown if it finds no image, but something else.
+async fn holds_cache(environment: &Environment, builder: &Builder, name: &str) -> Option<bool> {
+    let services = Services {
+        credentials: docker_credentials(environment),
+        ..Services::default()
+    };
+    let session = Session::open(&builder.transport, &unstale_buildkit::random_id(), services)
+        .await
+        .ok()?;
+    let job = JobRequest {
+        session: session.id().to_owned(),
+        internal: true,
+        ..JobRequest::default()
+    };
+    let (job, mut events) = builder.client.start(job).await.ok()?;
+    let drain = tokio::spawn(async move { while events.recv().await.is_some() {} });
+    let config = job.resolve_image(name).await.ok();
+    let _ = job.abandon("nothing is to be run".to_owned()).await;
+    let _ = drain.await;
+    has_cache(&config?.1)
 }
 
 fn behind_folder(path: &Path) -> Option<Import> {
@@ -225,8 +256,8 @@ fn remove_cache(path: &Path) -> Result<(), String> {
 fn amount<'a>(imports: impl Iterator<Item = &'a Import>) -> Amount {
     imports.fold(Amount::default(), |sum, import| {
         let bytes = match import {
-            Import::Local { bytes, .. } | Import::Folder { bytes, .. } => *bytes,
-            Import::Remote { .. } | Import::Unclear { .. } => 0,
+            Import::Folder { bytes, .. } => *bytes,
+            Import::Local { .. } | Import::Remote { .. } | Import::Unclear { .. } => 0,
         };
         Amount {
             records: sum.records + 1,

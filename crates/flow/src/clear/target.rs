@@ -38,8 +38,7 @@ pub struct UnknownTarget(String);
 impl UnknownTarget {
     /// A way forward.
     pub fn hint(&self) -> String {
-        let names = ALL.map(Target::as_str).join(", ");
-        format!("the targets are: {names}, all")
+        Target::known()
     }
 }
 
@@ -54,6 +53,12 @@ impl Target {
             Target::Ci => "ci",
             Target::Ledger => "ledger",
         }
+    }
+
+    /// The words that are targets, for people.
+    pub(super) fn known() -> String {
+        let names = ALL.map(Target::as_str).join(", ");
+        format!("the targets are: {names}, all")
     }
 
     /// Whether a set is that of `all`.

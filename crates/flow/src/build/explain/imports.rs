@@ -117,19 +117,14 @@ async fn find(shared: &Shared, entry: &CacheEntry, job: &Job) -> Found {
     }
     // An image, with the cache in its configuration?
     if let Ok((digest, config)) = job.resolve_image(name).await {
-        #[derive(Deserialize)]
-        struct Config {
-            #[serde(rename = "moby.buildkit.cache.v0")]
-            cache: Option<serde::de::IgnoredAny>,
-        }
-        return match serde_json::from_slice::<Config>(&config) {
+        return match has_cache(&config) {
             // In the classic store an image is called by its configuration's digest.
-            Ok(Config { cache: Some(_) }) => Found::Digests(vec![
+            Some(true) => Found::Digests(vec![
                 digest,
                 format!("sha256:{}", hex::encode(Sha256::digest(&config))),
             ]),
-            Ok(Config { cache: None }) => Found::Nothing,
-            Err(_) => Found::Unclear,
+            Some(false) => Found::Nothing,
+            None => Found::Unclear,
         };
     }
     match shared.registry_digest(name).await {
@@ -137,6 +132,17 @@ async fn find(shared: &Shared, entry: &CacheEntry, job: &Job) -> Found {
         Ok(None) => Found::Nothing,
         Err(_) => Found::Unclear,
     }
+}
+
+/// Whether an image's configuration holds a cache; unknown if it cannot be read.
+pub(crate) fn has_cache(config: &[u8]) -> Option<bool> {
+    #[derive(Deserialize)]
+    struct Config {
+        #[serde(rename = "moby.buildkit.cache.v0")]
+        cache: Option<serde::de::IgnoredAny>,
+    }
+    let config: Config = serde_json::from_slice(config).ok()?;
+    Some(config.cache.is_some())
 }
 
 /// Takes the steps of the build that exported a cache.

@@ -13,6 +13,7 @@ mod witness;
 
 pub(super) use after::conclude;
 pub(super) use imports::admit;
+pub(crate) use imports::has_cache;
 pub use origin::{Origin, OriginKind};
 pub(super) use witness::Witnesses;
 
