@@ -176,9 +176,9 @@ impl Cache {
             };
             report.epoch = epoch.or(report.epoch);
             report.after = amount(&left, whole, mounts);
-            report.leftovers = leftovers(&left, whole, mounts);
-            report.leftovers.extend(running(builds));
-            let is_busy = builds > 0 || left.iter().any(|record| record.in_use);
+            report.leftovers = leftovers(&left, whole, mounts, builds);
+            report.leftovers.extend(builds.and_then(running));
+            let is_busy = builds.is_some_and(|builds| builds > 0) || left.iter().any(|record| record.in_use);
             if report.leftovers.is_empty() || !is_busy || tokio::time::Instant::now() >= end {
                 break None;
             }
@@ -228,8 +228,8 @@ impl Cache {
 struct Pass {
     /// The records that are there still.
     left: Vec<UsageRecord>,
-    /// How many builds ran before the records were deleted for the last time, as far as the daemon tells.
-    builds: usize,
+    /// How many builds ran before the records were deleted for the last time, if the daemon tells.
+    builds: Option<usize>,
     /// From when on all is new, if all is cleared.
     epoch: Option<SystemTime>,
 }
@@ -256,7 +256,7 @@ impl Connection {
             }
             return Ok(Pass {
                 left: client.disk_usage().await?,
-                builds: 0,
+                builds: None,
                 epoch: None,
             });
         }
@@ -264,7 +264,7 @@ impl Connection {
         // The clock leaves a record, which is no older than it. A build that runs may have no record yet, and will; one
         // that begins later is not from before the clear.
         let epoch = client.clock().await?;
-        let builds = client.running().await?.map_or(0, |builds| builds.len());
+        let builds = client.running().await?.map(|builds| builds.len());
         client.prune(&Prune::All).await?;
         Ok(Pass {
             left: client.disk_usage().await?,
@@ -335,15 +335,31 @@ fn amount(records: &[UsageRecord], whole: bool, mounts: &[String]) -> Amount {
 }
 
 /// Why records are left.
-fn leftovers(records: &[UsageRecord], whole: bool, mounts: &[String]) -> Vec<Leftover> {
+fn leftovers(
+    records: &[UsageRecord],
+    whole: bool,
+    mounts: &[String],
+    builds: Option<usize>,
+) -> Vec<Leftover> {
     let wanted = || records.iter().filter(|record| is_wanted(record, whole, mounts));
     let busy = wanted().filter(|record| record.in_use).count();
     let idle = wanted().count() - busy;
     let mut leftovers = Vec::new();
     if busy > 0 {
+        let (by, hint) = match builds {
+            // Seen on moby 29 (v2.0.0-beta.24) after a build whose client was killed.
+            Some(0) => (
+                "in use, though no build runs",
+                "restart the engine, then clear again",
+            ),
+            _ => (
+                "used by a build that runs",
+                "let the build end or stop it, then clear again",
+            ),
+        };
         leftovers.push(Leftover {
-            reason: format!("{} used by a build that runs", counted(busy)),
-            hint: Some("let the build end or stop it, then clear again".to_owned()),
+            reason: format!("{} {by}", counted(busy)),
+            hint: Some(hint.to_owned()),
             can_answer: whole,
         });
     }
