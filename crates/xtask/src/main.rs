@@ -9,6 +9,7 @@
 )]
 
 mod campaign;
+mod clears;
 mod false_hits;
 mod plan_speed;
 mod report;
@@ -30,6 +31,8 @@ enum Task {
     FalseHits(false_hits::Arguments),
     /// Plan against build: random projects and edits, what was planned compared with what the engine did
     Campaign(campaign::Arguments),
+    /// Clears against builds: random histories, `unstale clear`, and what the next build reuses
+    Clears(clears::Arguments),
     /// How long a plan takes with nothing to do, beside `docker compose build`
     PlanSpeed(plan_speed::Arguments),
     /// Large contexts: memory and time, beside buildx
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Trees(arguments) => trees::campaign(&arguments),
         Task::FalseHits(arguments) => false_hits::measure(&arguments),
         Task::Campaign(arguments) => campaign::campaign(&arguments),
+        Task::Clears(arguments) => clears::campaign(&arguments),
         Task::PlanSpeed(arguments) => plan_speed::measure_all(&arguments),
         Task::Scale(arguments) => scale::measure_all(&arguments),
     };

@@ -18,6 +18,12 @@ use unstale_ledger::{Clear, Ledger, LedgerError};
 /// How often is looked whether they have let go: no event tells.
 const POLL: Duration = Duration::from_millis(500);
 
+/// How often records are deleted that no build uses.
+const PASSES: u32 = 5;
+
+/// How often a daemon is asked for its records until its refusal is believed.
+const USAGE_TRIES: u32 = 5;
+
 /// One BuildKit with its cache.
 pub(super) struct Cache {
     /// For people.
@@ -135,7 +141,7 @@ impl Cache {
     /// Reads what it holds.
     pub(super) async fn look(&mut self) {
         let Ok(connection) = &self.connection else { return };
-        match connection.client.disk_usage().await {
+        match connection.usage().await {
             Ok(records) => self.records = records,
             Err(error) => self.connection = Err(unreachable(&error)),
         }
@@ -165,7 +171,9 @@ impl Cache {
             return report;
         };
         let end = tokio::time::Instant::now() + request.patience;
+        let mut passes = 0;
         let failed = loop {
+            passes += 1;
             let pass = tokio::select! {
                 pass = connection.pass(whole, mounts) => pass,
                 () = cancel.cancelled() => break Some("the clear was interrupted".to_owned()),
@@ -179,7 +187,9 @@ impl Cache {
             report.leftovers = leftovers(&left, whole, mounts, builds);
             report.leftovers.extend(builds.and_then(running));
             let is_busy = builds.is_some_and(|builds| builds > 0) || left.iter().any(|record| record.in_use);
-            if report.leftovers.is_empty() || !is_busy || tokio::time::Instant::now() >= end {
+            // What nobody uses may have been let go of just now.
+            let is_final = !is_busy && passes >= PASSES;
+            if report.leftovers.is_empty() || is_final || tokio::time::Instant::now() >= end {
                 break None;
             }
             tokio::select! {
@@ -242,6 +252,18 @@ impl Connection {
         }
     }
 
+    /// The records. Containerd's store cannot sum itself up while it lets go of a snapshot: then it is asked again.
+    async fn usage(&self) -> Result<Vec<UsageRecord>, unstale_buildkit::Error> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.client.disk_usage().await {
+                Err(error) if tries < USAGE_TRIES && !error.is_disconnect() => tokio::time::sleep(POLL).await,
+                usage => return usage,
+            }
+        }
+    }
+
     /// Deletes what nobody uses.
     async fn pass(&self, whole: bool, mounts: &[String]) -> Result<Pass, unstale_buildkit::Error> {
         let client = &self.client;
@@ -249,13 +271,13 @@ impl Connection {
             if mounts.is_empty() {
                 client.prune(&Prune::CacheMounts).await?;
             } else {
-                let records = client.disk_usage().await?;
+                let records = self.usage().await?;
                 let named = records.iter().filter(|record| is_wanted(record, false, mounts));
                 let ids: Vec<String> = named.map(|record| record.id.clone()).collect();
                 client.prune(&Prune::Records(&ids)).await?;
             }
             return Ok(Pass {
-                left: client.disk_usage().await?,
+                left: self.usage().await?,
                 builds: None,
                 epoch: None,
             });
@@ -267,7 +289,7 @@ impl Connection {
         let builds = client.running().await?.map(|builds| builds.len());
         client.prune(&Prune::All).await?;
         Ok(Pass {
-            left: client.disk_usage().await?,
+            left: self.usage().await?,
             builds,
             epoch: Some(epoch),
         })

@@ -157,31 +157,42 @@ async fn behind_name(
         ImageStore::Classic => builder.engine.inspect_image(name).await,
         ImageStore::Containerd => Ok(None),
     };
-    let (is_local, id) = match local {
-        Ok(image) => (image.is_some(), image.map(|image| image.id)),
+    let id = match local {
+        Ok(image) => image.map(|image| image.id),
         Err(error) => return vec![unclear(error.to_string())],
     };
     let login = credentials(environment, unstale_docker::registry_host(name)).await;
     let remote = builder.engine.registry_digest(name, login).await;
-    // The image that the engine finds; where there is one of its own, what is in the registry cannot be told apart.
-    let holds = match is_local || matches!(remote, Ok(Some(_))) {
-        true => holds_cache(environment, builder, name).await.unwrap_or(true),
-        false => false,
-    };
-    if let Some(id) = id.filter(|_| holds) {
+    if let Some(id) = id
+        && holds_cache(environment, builder, name).await.unwrap_or(true)
+    {
         found.push(Import::Local {
             name: name.to_owned(),
             container: uses.iter().find(|used| used.image == id).cloned(),
         });
     }
     match remote {
-        Ok(Some(_)) if holds || is_local => found.push(Import::Remote {
-            name: name.to_owned(),
-        }),
-        Ok(_) => {}
+        Ok(Some(digest)) => {
+            let place = format!("{}@{digest}", without_tag(name));
+            if holds_cache(environment, builder, &place).await.unwrap_or(true) {
+                found.push(Import::Remote {
+                    name: name.to_owned(),
+                });
+            }
+        }
+        Ok(None) => {}
         Err(error) => found.push(unclear(error.to_string())),
     }
     found
+}
+
+/// `reg:5000/app` of `reg:5000/app:tag`, also with a digest.
+fn without_tag(name: &str) -> &str {
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    match name.rsplit_once(':') {
+        Some((rest, tag)) if !tag.contains('/') => rest,
+        _ => name,
+    }
 }
 
 /// Whether there is a cache in the image that the engine finds by a name; unknown if it finds no image, but something else.
@@ -264,4 +275,16 @@ fn amount<'a>(imports: impl Iterator<Item = &'a Import>) -> Amount {
             bytes: sum.bytes + bytes,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_loses_its_tag_and_keeps_its_port() {
+        assert_eq!(without_tag("reg:5000/app:1"), "reg:5000/app");
+        assert_eq!(without_tag("reg:5000/app"), "reg:5000/app");
+        assert_eq!(without_tag("app:1@sha256:0f"), "app");
+    }
 }
