@@ -84,6 +84,8 @@ pub struct StoreReport {
     pub before: Amount,
     /// When it was looked at last.
     pub after: Amount,
+    /// The store was looked at: if not, it holds nobody knows what.
+    pub is_known: bool,
     /// What is left and must be told. The first is the gravest.
     pub leftovers: Vec<Leftover>,
     /// When it was cleared, by the builder's clock.
@@ -98,6 +100,7 @@ impl StoreReport {
             builder,
             before,
             after: before,
+            is_known: true,
             leftovers: Vec::new(),
             epoch: None,
         }

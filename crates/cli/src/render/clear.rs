@@ -29,8 +29,12 @@ pub fn clear(report: &ClearReport, dry_run: bool) -> String {
 /// The stores with what they hold, before and after they were cleared if they were, and what is left.
 pub fn stores(report: &ClearReport, cleared: bool) -> String {
     let row = |store: &StoreReport| match cleared {
-        true => [name(store), amount(store.before), amount(store.after)],
-        false => [name(store), amount(store.before), String::new()],
+        true => [
+            name(store),
+            amount(store, store.before),
+            amount(store, store.after),
+        ],
+        false => [name(store), amount(store, store.before), String::new()],
     };
     let rows: Vec<[String; 3]> = report.stores.iter().map(row).collect();
     let head = match cleared {
@@ -81,8 +85,9 @@ fn name(store: &StoreReport) -> String {
     }
 }
 
-fn amount(amount: Amount) -> String {
+fn amount(store: &StoreReport, amount: Amount) -> String {
     match amount {
+        _ if !store.is_known => "unknown".to_owned(),
         Amount { records: 0, .. } => "empty".to_owned(),
         Amount { records, bytes: 0 } => records.to_string(),
         Amount { records, bytes } => format!("{records} ({})", size(bytes)),

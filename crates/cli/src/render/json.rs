@@ -10,7 +10,7 @@ use unstale_flow::build::{
     BuildReport, Note, PlanReport, PlannedService, PlannedStep, Predicted, ServiceReport, Step, StepKind,
     Violation,
 };
-use unstale_flow::clear::{Amount, ClearReport};
+use unstale_flow::clear::{Amount, ClearReport, StoreReport};
 use unstale_flow::event::{Outcome, ServiceOutcome};
 use unstale_flow::why::{Later, Story, Told, is_shown};
 use unstale_ledger::{BuildRecord, BuildSummary, StoredService};
@@ -197,7 +197,11 @@ pub fn plan(report: &PlanReport) -> String {
 
 /// The document of `clear`.
 pub fn clear(report: &ClearReport, dry_run: bool) -> String {
-    let amount = |amount: Amount| json!({ "records": amount.records, "bytes": amount.bytes });
+    let amount = |store: &StoreReport, amount: Amount| {
+        store
+            .is_known
+            .then(|| json!({ "records": amount.records, "bytes": amount.bytes }))
+    };
     let stores = report.stores.iter().map(|store| {
         let leftovers = store
             .leftovers
@@ -206,8 +210,8 @@ pub fn clear(report: &ClearReport, dry_run: bool) -> String {
         json!({
             "store": store.store,
             "builder": store.builder,
-            "before": amount(store.before),
-            "after": amount(store.after),
+            "before": amount(store, store.before),
+            "after": amount(store, store.after),
             "epoch": store.epoch.map(timestamp),
             "reason": store.leftovers.first().map(|left| left.reason.as_str()),
             "leftovers": leftovers.collect::<Vec<_>>(),

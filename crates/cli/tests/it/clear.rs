@@ -307,6 +307,7 @@ fn a_builder_of_buildx_that_cannot_be_reached_is_not_cleared() {
             "buildx pod",
             "buildx broken",
             "--builder pod",
+            "unknown",
             "not proven",
         ] {
             assert!(

@@ -86,6 +86,7 @@ impl Actions {
             .map(|(_, caches)| &caches[..])
             .unwrap_or_default();
         let mut report = StoreReport::found(STORE, Some(self.repository.clone()), amount(caches));
+        report.is_known = self.found.is_ok();
         report.leftovers.extend(self.found.as_ref().err().cloned());
         report
     }

@@ -82,7 +82,7 @@ impl Cache {
                     let cache = Cache::stand_alone(environment, remote(options, node)).await;
                     Cache { name, ..cache }
                 }
-                "docker-container" => Cache::in_container(name, node).await,
+                "docker-container" => Cache::in_container(name, &instance.name, node).await,
                 driver => Cache::foreign(name, &instance.name, driver),
             };
             caches.push(cache);
@@ -91,7 +91,7 @@ impl Cache {
     }
 
     /// One that buildx has started in a container.
-    async fn in_container(name: String, node: &Node) -> Cache {
+    async fn in_container(name: String, instance: &str, node: &Node) -> Cache {
         let container = Container {
             engine: ContainerEngine::of_endpoint(&node.endpoint),
             name: node.container(),
@@ -101,7 +101,13 @@ impl Cache {
                 client: Client::new(channel),
                 known: None,
             }),
-            Err(error) => Err(unreachable(&error)),
+            Err(_) => Err(Leftover {
+                reason: format!("no BuildKit answers in the container {}", node.container()),
+                hint: Some(format!(
+                    "start it (docker buildx inspect --bootstrap {instance}) and clear again, or remove it (docker buildx rm {instance})"
+                )),
+                can_answer: true,
+            }),
         };
         Cache {
             name,
@@ -154,6 +160,7 @@ impl Cache {
             Some(self.name.clone()),
             amount(&self.records, whole, mounts),
         );
+        report.is_known = self.connection.is_ok();
         report.leftovers.extend(self.connection.as_ref().err().cloned());
         report
     }
@@ -321,8 +328,16 @@ fn remote(options: &BuilderOptions, node: &Node) -> BuilderOptions {
 }
 
 fn unreachable(error: &dyn std::error::Error) -> Leftover {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut words: Vec<String> = Vec::new();
+    for cause in causes.map(ToString::to_string) {
+        // A transparent error repeats its source.
+        if words.last() != Some(&cause) {
+            words.push(cause);
+        }
+    }
     Leftover {
-        reason: error.to_string(),
+        reason: words.join(": "),
         hint: Some("start it and clear again, or remove it: docker buildx rm".to_owned()),
         can_answer: true,
     }

@@ -5,6 +5,7 @@ use crate::build::explain::has_cache;
 use crate::build::{cache_entry, credentials, docker_credentials};
 use crate::builder::Builder;
 use std::collections::BTreeSet;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 use unstale_buildkit::gateway::JobRequest;
@@ -17,6 +18,12 @@ const STORE: &str = "imports";
 
 /// The file by which a folder is known to hold a cache that BuildKit has exported.
 const CACHE_INDEX: &str = "index.json";
+
+/// The kind of the configuration in a cache's manifest.
+const CACHE_CONFIG: &str = "application/vnd.buildkit.cacheconfig.v0";
+
+/// No manifest is larger, in bytes.
+const MANIFEST_LIMIT: u64 = 16 << 20;
 
 /// What one entry of `cache_from` leads to.
 enum Import {
@@ -217,11 +224,51 @@ async fn holds_cache(environment: &Environment, builder: &Builder, name: &str) -
     has_cache(&config?.1)
 }
 
+/// A cache that BuildKit has exported. Images are kept in folders of the same form, and are not ours to delete.
 fn behind_folder(path: &Path) -> Option<Import> {
-    path.join(CACHE_INDEX).is_file().then(|| Import::Folder {
-        path: path.to_owned(),
-        bytes: folder_bytes(path),
+    if !path.join(CACHE_INDEX).is_file() {
+        return None;
+    }
+    let name = path.display().to_string();
+    Some(match is_cache(path) {
+        Some(true) => Import::Folder {
+            path: path.to_owned(),
+            bytes: folder_bytes(path),
+        },
+        Some(false) => Import::Unclear {
+            name,
+            reason: "the folder holds something else than a build cache".to_owned(),
+        },
+        None => Import::Unclear {
+            name,
+            reason: "the folder cannot be read as a build cache".to_owned(),
+        },
     })
+}
+
+/// Whether everything that a folder's index names is a build cache; unknown if that cannot be read.
+fn is_cache(path: &Path) -> Option<bool> {
+    let index = read_json(&path.join(CACHE_INDEX))?;
+    let mut all = true;
+    for manifest in index["manifests"].as_array()? {
+        let hex = manifest["digest"].as_str()?.strip_prefix("sha256:")?;
+        if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        let manifest = read_json(&path.join("blobs/sha256").join(hex))?;
+        // BuildKit writes an index whose last entry is the cache's configuration, or an image's manifest with it.
+        let entries = manifest["manifests"].as_array().into_iter().flatten();
+        let mut entries = entries.chain([&manifest["config"]]);
+        all &= entries.any(|entry| entry["mediaType"] == CACHE_CONFIG);
+    }
+    Some(all)
+}
+
+fn read_json(path: &Path) -> Option<serde_json::Value> {
+    let file = std::fs::File::open(path).ok()?;
+    let mut text = Vec::new();
+    file.take(MANIFEST_LIMIT).read_to_end(&mut text).ok()?;
+    serde_json::from_slice(&text).ok()
 }
 
 /// The sizes of the blobs in a cache's folder; they lie in `blobs/sha256`.
@@ -280,6 +327,27 @@ fn amount<'a>(imports: impl Iterator<Item = &'a Import>) -> Amount {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cache_is_told_from_an_image_in_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, hex) = (folder.path(), "0f".repeat(32));
+        std::fs::create_dir_all(path.join("blobs/sha256")).unwrap();
+        let index = format!("{{\"manifests\": [{{\"digest\": \"sha256:{hex}\"}}]}}");
+        std::fs::write(path.join(CACHE_INDEX), index).unwrap();
+        assert_eq!(is_cache(path), None);
+        let holds =
+            |manifest: String| std::fs::write(path.join("blobs/sha256").join(&hex), manifest).unwrap();
+        holds("{\"config\": {\"mediaType\": \"application/vnd.oci.image.config.v1+json\"}}".to_owned());
+        assert_eq!(is_cache(path), Some(false));
+        assert!(matches!(behind_folder(path), Some(Import::Unclear { .. })));
+        holds(format!(
+            "{{\"manifests\": [{{\"mediaType\": \"{CACHE_CONFIG}\"}}]}}"
+        ));
+        assert!(matches!(behind_folder(path), Some(Import::Folder { .. })));
+        remove_cache(path).unwrap();
+        assert!(behind_folder(path).is_none());
+    }
 
     #[test]
     fn a_name_loses_its_tag_and_keeps_its_port() {
