@@ -224,6 +224,25 @@ fn append(message: &mut control::StatusResponse, next: control::StatusResponse) 
     message.warnings.extend(next.warnings);
 }
 
+/// Where an image is looked for by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In its registry.
+    Registry,
+    /// Among the images of the engine, and in its registry only if there is none.
+    Engine,
+}
+
+impl Place {
+    /// BuildKit's word for it.
+    fn mode(self) -> &'static str {
+        match self {
+            Place::Registry => "pull",
+            Place::Engine => "local",
+        }
+    }
+}
+
 impl Job {
     /// The build's reference at the daemon.
     pub fn reference(&self) -> &str {
@@ -311,14 +330,14 @@ impl Job {
         FrontendResult::new(self.gateway_solve(message).await?, inputs)
     }
 
-    /// What an image's name stands for in its registry: the digest of its manifest, and its configuration.
+    /// What an image's name stands for: the digest of its manifest, and its configuration.
     ///
     /// # Errors
     /// If there is no such image, or the registry does not answer.
-    pub async fn resolve_image(&self, name: &str) -> Result<(String, Vec<u8>), Error> {
+    pub async fn resolve_image(&self, name: &str, place: Place) -> Result<(String, Vec<u8>), Error> {
         let call = self.call(frontend::ResolveImageConfigRequest {
             r#ref: name.to_owned(),
-            resolve_mode: "pull".to_owned(),
+            resolve_mode: place.mode().to_owned(),
             ..Default::default()
         })?;
         let mut bridge = self.client.bridge.clone();

@@ -217,6 +217,7 @@ impl History {
                         .as_str()
                         .unwrap_or_default()
                         .replace(&self.image, "IMAGE")
+                        .replace(self.project.name(), "PROJECT")
                 })
                 .collect(),
             plain,

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
-use unstale_buildkit::gateway::JobRequest;
+use unstale_buildkit::gateway::{JobRequest, Place};
 use unstale_buildkit::session::{Services, Session};
 use unstale_docker::engine::ContainerUse;
 use unstale_docker::{Engine, Environment, ImageStore, Project};
@@ -171,7 +171,9 @@ async fn behind_name(
     let login = credentials(environment, unstale_docker::registry_host(name)).await;
     let remote = builder.engine.registry_digest(name, login).await;
     if let Some(id) = id
-        && holds_cache(environment, builder, name).await.unwrap_or(true)
+        && holds_cache(environment, builder, name, Place::Engine)
+            .await
+            .unwrap_or(true)
     {
         found.push(Import::Local {
             name: name.to_owned(),
@@ -180,8 +182,11 @@ async fn behind_name(
     }
     match remote {
         Ok(Some(digest)) => {
-            let place = format!("{}@{digest}", without_tag(name));
-            if holds_cache(environment, builder, &place).await.unwrap_or(true) {
+            let exact = format!("{}@{digest}", without_tag(name));
+            if holds_cache(environment, builder, &exact, Place::Registry)
+                .await
+                .unwrap_or(true)
+            {
                 found.push(Import::Remote {
                     name: name.to_owned(),
                 });
@@ -203,7 +208,7 @@ fn without_tag(name: &str) -> &str {
 }
 
 /// Whether there is a cache in the image that the engine finds by a name; unknown if it finds no image, but something else.
-async fn holds_cache(environment: &Environment, builder: &Builder, name: &str) -> Option<bool> {
+async fn holds_cache(environment: &Environment, builder: &Builder, name: &str, place: Place) -> Option<bool> {
     let services = Services {
         credentials: docker_credentials(environment),
         ..Services::default()
@@ -218,7 +223,7 @@ async fn holds_cache(environment: &Environment, builder: &Builder, name: &str) -
     };
     let (job, mut events) = builder.client.start(job).await.ok()?;
     let drain = tokio::spawn(async move { while events.recv().await.is_some() {} });
-    let config = job.resolve_image(name).await.ok();
+    let config = job.resolve_image(name, place).await.ok();
     let _ = job.abandon("nothing is to be run".to_owned()).await;
     let _ = drain.await;
     has_cache(&config?.1)

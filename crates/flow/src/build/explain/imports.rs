@@ -8,7 +8,7 @@ use super::super::spec::ServiceBuild;
 use crate::event::Event;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use unstale_buildkit::gateway::{CacheEntry, Job};
+use unstale_buildkit::gateway::{CacheEntry, Job, Place};
 use unstale_docker::ImageStore;
 use unstale_ledger::{ExportedCache, StepOutcome, StepRecord};
 use unstale_plan::{Imports, Past};
@@ -116,7 +116,7 @@ async fn find(shared: &Shared, entry: &CacheEntry, job: &Job) -> Found {
         }
     }
     // An image, with the cache in its configuration?
-    if let Ok((digest, config)) = job.resolve_image(name).await {
+    if let Ok((digest, config)) = job.resolve_image(name, Place::Registry).await {
         return match has_cache(&config) {
             // In the classic store an image is called by its configuration's digest.
             Some(true) => Found::Digests(vec![
