@@ -26,6 +26,18 @@ fn write(project: &Project, registry: Option<&Registry>) {
     );
 }
 
+/// With each engine alone, whose cache nobody uses.
+fn on_idle_engines(test: impl Fn(&Engine, &Project) + Sync) {
+    on_every_engine_alone(|engine, project| {
+        let usage = engine.api("GET", "/system/df?type=build-cache").unwrap();
+        let mut records = usage["BuildCache"].as_array().into_iter().flatten();
+        if engine.name == "d29" && records.any(|record| record["InUse"] == true) {
+            return left_out("d29: moby 29 beta: records stay in use after a build whose client is gone");
+        }
+        test(engine, project);
+    });
+}
+
 fn run(command: &mut Command) -> (i32, String, String) {
     let Output {
         status,
@@ -88,7 +100,7 @@ fn records(engine: &Engine) -> usize {
 
 #[test]
 fn after_a_prune_old_steps_come_back_and_after_a_clear_they_do_not() {
-    on_every_engine_alone(|engine, project| {
+    on_idle_engines(|engine, project| {
         write(project, None);
         assert_eq!(reused_by_docker(project, engine), 0, "{}", engine.name);
         docker(project, engine, &["builder", "prune", "--force"]);
@@ -115,7 +127,7 @@ fn what_is_imported_is_cleared_or_named() {
     let Some(registry) = registry() else {
         return left_out("no registry answers");
     };
-    on_every_engine_alone(|engine, project| {
+    on_idle_engines(|engine, project| {
         write(project, Some(&registry));
         let is_classic = ["d20", "d28"].contains(&engine.name.as_str());
         reused_by_docker(project, engine);
@@ -149,7 +161,7 @@ fn what_is_imported_is_cleared_or_named() {
 
 #[test]
 fn a_build_that_runs_meanwhile_is_waited_for() {
-    on_every_engine_alone(|engine, project| {
+    on_idle_engines(|engine, project| {
         write(project, None);
         let name = project.name();
         let slow = format!("FROM unstale-base\nRUN echo {name}; sleep 2\nRUN echo {name} > /after\n");
@@ -187,7 +199,7 @@ fn a_build_that_runs_meanwhile_is_waited_for() {
 
 #[test]
 fn a_dry_run_changes_nothing() {
-    on_every_engine_alone(|engine, project| {
+    on_idle_engines(|engine, project| {
         write(project, None);
         reused_by_docker(project, engine);
         let before = records(engine);
@@ -212,7 +224,7 @@ fn a_dry_run_changes_nothing() {
 
 #[test]
 fn cache_mounts_are_cleared_alone() {
-    on_every_engine_alone(|engine, project| {
+    on_idle_engines(|engine, project| {
         let name = project.name();
         let mount = |id: &str| {
             format!("RUN --mount=type=cache,id={name}-{id},target=/cache echo {id} >> /cache/log\n")
@@ -281,7 +293,7 @@ fn what_makes_no_sense_or_cannot_be_asked_is_refused() {
 
 #[test]
 fn a_builder_of_buildx_that_cannot_be_reached_is_not_cleared() {
-    on_every_engine_alone(|engine, project| {
+    on_idle_engines(|engine, project| {
         write(project, None);
         let instances = project.path().join("buildx/instances");
         let instance = |name: &str, driver: &str, endpoint: &str| {
@@ -340,7 +352,7 @@ fn unstale_build(project: &Project, engine: &Engine, arguments: &[&str]) -> (Vec
 
 #[test]
 fn after_a_clear_steps_run_and_say_so_and_then_are_reused() {
-    on_every_engine_alone(|engine, project| {
+    on_idle_engines(|engine, project| {
         write(project, None);
         unstale_build(project, engine, &[]);
         assert_eq!(clear(project, engine, &["--yes"]).0, 0);
@@ -383,7 +395,7 @@ fn after_a_clear_steps_run_and_say_so_and_then_are_reused() {
 
 #[test]
 fn what_a_build_keeps_through_a_clear_is_not_reused_unnoticed() {
-    on_every_engine_alone(|engine, project| {
+    on_idle_engines(|engine, project| {
         let name = project.name();
         let first = format!("FROM unstale-base\nRUN echo {name} > /name\n");
         project.write("Dockerfile", &first);
@@ -437,7 +449,7 @@ fn an_import_from_before_a_clear_is_left_out() {
     let Some(registry) = registry() else {
         return left_out("no registry answers");
     };
-    on_every_engine_alone(|engine, project| {
+    on_idle_engines(|engine, project| {
         write(project, Some(&registry));
         let image = format!("{}/{}:latest", registry.host, project.name());
         unstale_build(project, engine, &[]);
@@ -510,7 +522,7 @@ fn ran(project: &Project, engine: &Engine) -> Vec<(String, String)> {
 
 #[test]
 fn one_service_or_one_step_is_cleared_alone() {
-    on_every_engine_alone(|engine, project| {
+    on_idle_engines(|engine, project| {
         write_two(project);
         let name = project.name();
         ran(project, engine);

@@ -178,9 +178,8 @@ impl Cache {
             return report;
         };
         let end = tokio::time::Instant::now() + request.patience;
-        let mut passes = 0;
+        let mut idle_passes = 0;
         let failed = loop {
-            passes += 1;
             let pass = tokio::select! {
                 pass = connection.pass(whole, mounts) => pass,
                 () = cancel.cancelled() => break Some("the clear was interrupted".to_owned()),
@@ -195,7 +194,8 @@ impl Cache {
             report.leftovers.extend(builds.and_then(running));
             let is_busy = builds.is_some_and(|builds| builds > 0) || left.iter().any(|record| record.in_use);
             // What nobody uses may have been let go of just now.
-            let is_final = !is_busy && passes >= PASSES;
+            idle_passes += u32::from(!is_busy);
+            let is_final = idle_passes >= PASSES;
             if report.leftovers.is_empty() || is_final || tokio::time::Instant::now() >= end {
                 break None;
             }

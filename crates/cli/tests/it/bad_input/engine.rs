@@ -181,6 +181,9 @@ impl Private {
             .tempdir_in("/var/tmp")
             .unwrap();
         let (old, new) = (home.display().to_string(), folder.path().display().to_string());
+        // Its configuration is part of its folder, and what else is in there is not.
+        let configuration = read(&home.join("daemon.json"))?;
+        std::fs::write(folder.path().join("daemon.json"), configuration).unwrap();
         let mut command: Vec<String> = read(&process.join("cmdline"))?
             .trim_end_matches('\0')
             .split('\0')

@@ -271,7 +271,9 @@ fn the_help_says_what_there_is() {
       build  Build the services of a Compose project, or a folder with a Dockerfile
       plan   Say what a build would run and why, without running anything
       why    Say why the steps of a build ran, and where reused results came from
+      clear  Clear caches, and prove that they are cleared
       log    Show what was built before
+      init   Write files into the project that call unstale
 
     Options:
       -H, --host <ADDRESS>  The Docker engine to use, such as unix:///run/docker.sock or ssh://host (default: as the docker command)
@@ -284,6 +286,7 @@ fn the_help_says_what_there_is() {
         "--build-arg",
         "--no-cache",
         "--pull",
+        "--allow-old",
         "--keep-going",
         "--progress",
         "--quiet",
@@ -294,6 +297,10 @@ fn the_help_says_what_there_is() {
         "--secret",
     ] {
         assert!(build.contains(flag), "{flag}: {build}");
+    }
+    let clear = help(&["clear", "--help"]);
+    for flag in ["--target", "--mount", "--force", "--yes", "--dry-run", "--wait"] {
+        assert!(clear.contains(flag), "{flag}: {clear}");
     }
     assert!(help(&["log", "--help"]).contains("--limit"));
     assert!(help(&["--version"]).starts_with("unstale "));
