@@ -26,11 +26,13 @@ use imports::Imports;
 use memory::ProjectMemory;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use steps::Steps;
 use tokio_util::sync::CancellationToken;
 use unstale_docker::compose::{ProjectOptions, Resolved, rules};
 use unstale_docker::{Compose, Environment, buildx};
+use unstale_ledger::Ledger;
 
 /// What is to be cleared.
 #[derive(Debug, Clone)]
@@ -144,7 +146,6 @@ impl ClearReport {
 /// What is there to be cleared.
 pub struct Survey {
     request: ClearRequest,
-    environment: Environment,
     builder: Builder,
     caches: Vec<Cache>,
     steps: Option<Steps>,
@@ -152,6 +153,9 @@ pub struct Survey {
     imports: Option<Imports>,
     actions: Option<Actions>,
     memory: Option<ProjectMemory>,
+    ledger: Option<Arc<Mutex<Ledger>>>,
+    /// What the user should know of the ledger.
+    warnings: Vec<String>,
 }
 
 /// Looks at everything that is to be cleared.
@@ -203,6 +207,7 @@ pub async fn survey(
         }
     }
     let folder = project_folder(&request.options, &request.cwd);
+    let (ledger, warnings) = open_ledger(environment);
     let (mut images, mut imports, mut memory) = (None, None, None);
     if let Some(resolved) = &project {
         let project = &resolved.project;
@@ -211,11 +216,9 @@ pub async fn survey(
             images = Some(Images::find(&builder.engine, project, &names, request.force).await?);
         }
         if wants(Target::Imports) {
-            imports = Some(Imports::find(environment, &builder, project, &folder, request.force).await);
+            imports = Some(Imports::find(environment, &builder, project, &folder, request.force).await?);
         }
-        if wants(Target::Ledger)
-            && let (Some(ledger), _) = open_ledger(environment)
-        {
+        if let (true, Some(ledger)) = (wants(Target::Ledger), ledger.clone()) {
             memory = Some(ProjectMemory::find(environment, ledger, &project.name, &folder));
         }
     }
@@ -224,7 +227,6 @@ pub async fn survey(
         false => None,
     };
     let mut survey = Survey {
-        environment: environment.clone(),
         builder,
         caches,
         steps: None,
@@ -232,6 +234,8 @@ pub async fn survey(
         imports,
         actions,
         memory,
+        ledger,
+        warnings,
         request,
     };
     for cache in &mut survey.caches {
@@ -253,8 +257,8 @@ async fn survey_of_steps(
     }
     let builder = Builder::connect(environment, &options).await?;
     let steps = Steps::find(environment, &request, &builder, cancel).await?;
+    let (ledger, warnings) = open_ledger(environment);
     Ok(Survey {
-        environment: environment.clone(),
         builder,
         caches: Vec::new(),
         steps: Some(steps),
@@ -262,6 +266,8 @@ async fn survey_of_steps(
         imports: None,
         actions: None,
         memory: None,
+        ledger,
+        warnings,
         request,
     })
 }
@@ -315,7 +321,7 @@ impl Survey {
         ClearReport {
             targets: self.request.targets.clone(),
             stores: caches.chain(rest.into_iter().flatten()).collect(),
-            warnings: Vec::new(),
+            warnings: self.warnings.clone(),
         }
     }
 
@@ -324,7 +330,7 @@ impl Survey {
         let mut report = ClearReport {
             targets: self.request.targets.clone(),
             stores: Vec::new(),
-            warnings: Vec::new(),
+            warnings: self.warnings,
         };
         let whole = self.request.targets.contains(&Target::Builder);
         // Images first: what they share with the builder's cache is the builder's alone then.
@@ -336,8 +342,7 @@ impl Survey {
             Some(imports) => Some(imports.clear(&self.builder.engine, cancel).await),
             None => None,
         };
-        let (ledger, warnings) = open_ledger(&self.environment);
-        report.warnings.extend(warnings);
+        let ledger = self.ledger;
         for cache in &self.caches {
             let cleared = cache.clear(whole, &self.request, cancel).await;
             if let (Some(ledger), Some(epoch)) = (&ledger, cleared.epoch)

@@ -263,7 +263,9 @@ impl History {
     }
 
     fn docker(&self, arguments: &[&str]) -> Result<String, String> {
-        succeed(run::bounded(&self.project, self.engine, "docker").args(arguments))
+        let (stdout, stderr) = succeed(run::bounded(&self.project, self.engine, "docker").args(arguments))?;
+        // Docker's progress is on either of the two.
+        Ok(stdout + &stderr)
     }
 
     /// The instructions that a plain build reuses.
@@ -288,7 +290,7 @@ impl History {
     /// The instructions that a build of unstale reuses.
     fn unstale_build(&self) -> Result<Vec<String>, String> {
         let mut command = self.unstale();
-        let output = succeed(command.args(["build", "--progress", "quiet", "--format", "json"]))?;
+        let (output, _) = succeed(command.args(["build", "--progress", "quiet", "--format", "json"]))?;
         let document: Value = serde_json::from_str(&output).map_err(|error| format!("{error}: {output}"))?;
         let steps = document["services"][0]["steps"]
             .as_array()
@@ -371,20 +373,14 @@ impl Judged {
     }
 }
 
-fn succeed(command: &mut Command) -> Result<String, String> {
+/// Runs a program that must succeed, and gives what it wrote: standard output, standard error.
+fn succeed(command: &mut Command) -> Result<(String, String), String> {
     let output = run::output(command)?;
-    let (stdout, stderr) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    // Docker's progress is on either of the two.
-    let text = match output.status.success() && command.get_program() != "timeout" {
-        true => stdout.into_owned(),
-        false => format!("{stdout}{stderr}"),
-    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     match output.status.success() {
-        true => Ok(text),
-        false => Err(format!("{command:?} failed: {text}")),
+        true => Ok((stdout, stderr)),
+        false => Err(format!("{command:?} failed: {stdout}{stderr}")),
     }
 }
 

@@ -30,7 +30,11 @@ pub async fn run(
         show(&before, format, true);
         return Ok(ExitCode::from(exit::OK));
     }
-    if !args.yes && !confirmed(&before).await? {
+    let agreed = tokio::select! {
+        agreed = async { Ok::<_, Failure>(args.yes || confirmed(&before).await?) } => agreed?,
+        () = cancel.cancelled() => return Ok(ExitCode::from(exit::INTERRUPTED)),
+    };
+    if !agreed {
         render::note("nothing was cleared");
         return Ok(ExitCode::from(exit::ERROR));
     }
@@ -122,7 +126,7 @@ async fn confirmed(report: &ClearReport) -> Result<bool, Failure> {
     );
     let _ = stderr.flush();
     drop(stderr);
-    // Ctrl-C ends the waiting: the answer is read on a thread that is left behind.
+    // Who stops waiting leaves the thread behind.
     let answer = tokio::task::spawn_blocking(|| {
         let mut answer = String::new();
         std::io::stdin().lock().read_line(&mut answer).map(|_| answer)

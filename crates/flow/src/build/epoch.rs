@@ -5,11 +5,11 @@ use super::steps::{Step, StepKind};
 use crate::builder::Builder;
 use crate::event::Outcome;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use unstale_buildkit::control::UsageRecord;
 use unstale_buildkit::prune::Prune;
-use unstale_ledger::{Clear, Ledger};
+use unstale_ledger::{Clear, Ledger, LedgerError};
 
 /// The moment of the last clear of a builder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +30,15 @@ pub struct Violation {
 
 impl Epoch {
     /// The last clear that the ledger knows of.
-    pub fn of(ledger: Option<&Arc<Mutex<Ledger>>>, builder: &Builder) -> Option<Epoch> {
-        let ledger = ledger?.lock().ok()?;
-        let clear = ledger.last_clear(&builder.identity.id, &builder.name).ok()??;
-        Some(Epoch(clear))
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub fn of(ledger: &Mutex<Ledger>, builder: &Builder) -> Result<Option<Epoch>, LedgerError> {
+        let Ok(ledger) = ledger.lock() else {
+            return Ok(None); // an earlier write has panicked, which was its own report
+        };
+        let clear = ledger.last_clear(&builder.identity.id, &builder.name)?;
+        Ok(clear.map(Epoch))
     }
 
     /// In nanoseconds since 1970 by the builder's clock.

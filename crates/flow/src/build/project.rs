@@ -158,20 +158,23 @@ pub async fn build(
         &shared.builder,
         shared.repository.as_ref().map(Repository::commit),
     );
-    if let Some(epoch) = &shared.epoch
-        && let Err(error) = epoch.enforce(&shared.builder).await
-    {
-        // What is reused of it all the same is found after the build.
-        let message = format!(
-            "what is from before {} could not be deleted: {error}",
-            epoch.describe()
-        );
-        let _ = events
-            .send(Event::Warning {
+    if let Some(epoch) = &shared.epoch {
+        let enforced = tokio::select! {
+            enforced = epoch.enforce(&shared.builder) => enforced,
+            () = cancel.cancelled() => return Err(BuildError::Cancelled),
+        };
+        if let Err(error) = enforced {
+            // What is reused of it all the same is found after the build.
+            let message = format!(
+                "what is from before {} could not be deleted: {error}",
+                epoch.describe()
+            );
+            let warning = Event::Warning {
                 service: None,
                 message,
-            })
-            .await;
+            };
+            let _ = events.send(warning).await;
+        }
     }
     let build_id = recorder
         .begin(
@@ -238,6 +241,15 @@ impl Begun {
         let (recorder, mut warnings) = Recorder::open(environment);
         let (index, warning) = recorder.hash_index();
         warnings.extend(warning);
+        let epoch = match recorder.ledger().filter(|_| !request.allow_old) {
+            Some(ledger) => Epoch::of(&ledger, &self.builder),
+            None => Ok(None),
+        };
+        if let Err(error) = &epoch {
+            warnings.push(format!(
+                "what is from before the last clear may be reused: {error}"
+            ));
+        }
         for message in warnings {
             let warning = Event::Warning {
                 service: None,
@@ -261,10 +273,7 @@ impl Begun {
             project: self.gathered.project,
             folder: self.gathered.folder,
             allow_old: request.allow_old,
-            epoch: match request.allow_old {
-                true => None,
-                false => Epoch::of(recorder.ledger().as_ref(), &self.builder),
-            },
+            epoch: epoch.ok().flatten(),
             ledger: recorder.ledger(),
             arg_overrides: overrides.args.keys().cloned().collect(),
             no_cache_flag: overrides.no_cache,

@@ -1,6 +1,6 @@
 //! What builds of the project import: the images and caches that `cache_from` names.
 
-use super::{Amount, Leftover, StoreReport};
+use super::{Amount, ClearError, Leftover, StoreReport};
 use crate::build::explain::has_cache;
 use crate::build::{cache_entry, credentials, docker_credentials};
 use crate::builder::Builder;
@@ -48,19 +48,22 @@ pub(super) struct Imports {
 
 impl Imports {
     /// Looks what stands behind every `cache_from`.
+    ///
+    /// # Errors
+    /// If the engine does not say which images containers use.
     pub(super) async fn find(
         environment: &Environment,
         builder: &Builder,
         project: &Project,
         folder: &Path,
         force: bool,
-    ) -> Imports {
+    ) -> Result<Imports, ClearError> {
         let builds = project
             .services
             .values()
             .filter_map(|service| service.build.as_ref());
         let entries: BTreeSet<&String> = builds.flat_map(|build| &build.cache_from).collect();
-        let uses = builder.engine.image_uses().await.unwrap_or_default();
+        let uses = builder.engine.image_uses().await?;
         let mut found = Vec::new();
         for entry in entries {
             match cache_entry::reference(entry) {
@@ -74,7 +77,7 @@ impl Imports {
                 }),
             }
         }
-        Imports { found, force }
+        Ok(Imports { found, force })
     }
 
     /// What is there.
