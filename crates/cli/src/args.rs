@@ -232,6 +232,9 @@ pub struct ClearArgs {
     /// Also images that containers use
     #[arg(long)]
     pub force: bool,
+    /// Also delete the caches in registries that builds import, with every tag of them
+    #[arg(long)]
+    pub remote: bool,
     /// How long builds that run are waited for, in seconds
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     pub wait: u64,

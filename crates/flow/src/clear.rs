@@ -9,6 +9,7 @@ mod error;
 mod images;
 mod imports;
 mod memory;
+mod shared;
 mod steps;
 mod target;
 
@@ -24,6 +25,7 @@ use cache::Cache;
 use images::Images;
 use imports::Imports;
 use memory::ProjectMemory;
+use shared::Shared;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -49,6 +51,8 @@ pub struct ClearRequest {
     pub builder: BuilderOptions,
     /// Also images that containers use.
     pub force: bool,
+    /// Also what is in registries.
+    pub remote: bool,
     /// How long builds that use records are waited for.
     pub patience: Duration,
     /// The folder that the command runs in.
@@ -78,7 +82,8 @@ pub struct Leftover {
 /// One store, before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreReport {
-    /// What kind of store: `build-cache`, `cache-mounts`, `steps`, `images`, `imports`, `ci`, `ledger`.
+    /// What kind of store: `build-cache`, `cache-mounts`, `steps`, `images`, `imports`, `shared-cache`,
+    /// `ci`, `ledger`.
     pub store: &'static str,
     /// Whose, or where: the builder's name.
     pub builder: Option<String>,
@@ -151,6 +156,7 @@ pub struct Survey {
     steps: Option<Steps>,
     images: Option<Images>,
     imports: Option<Imports>,
+    shared: Option<Shared>,
     actions: Option<Actions>,
     memory: Option<ProjectMemory>,
     ledger: Option<Arc<Mutex<Ledger>>>,
@@ -216,12 +222,18 @@ pub async fn survey(
             images = Some(Images::find(&builder.engine, project, &names, request.force).await?);
         }
         if wants(Target::Imports) {
-            imports = Some(Imports::find(environment, &builder, project, &folder, request.force).await?);
+            imports = Some(Imports::find(environment, &builder, project, &folder, &request).await?);
         }
         if let (true, Some(ledger)) = (wants(Target::Ledger), ledger.clone()) {
             memory = Some(ProjectMemory::find(environment, ledger, &project.name, &folder));
         }
     }
+    let shared = match &config.cache.shared {
+        Some(repository) if wants(Target::Imports) => {
+            Some(Shared::find(environment, &builder, repository, request.remote).await)
+        }
+        _ => None,
+    };
     let actions = match wants(Target::Ci) {
         true => Actions::find(environment, &folder, !Target::is_all(&request.targets)).await,
         false => None,
@@ -232,6 +244,7 @@ pub async fn survey(
         steps: None,
         images,
         imports,
+        shared,
         actions,
         memory,
         ledger,
@@ -264,6 +277,7 @@ async fn survey_of_steps(
         steps: Some(steps),
         images: None,
         imports: None,
+        shared: None,
         actions: None,
         memory: None,
         ledger,
@@ -315,6 +329,7 @@ impl Survey {
             self.steps.as_ref().map(|steps| steps.found(&self.builder)),
             self.images.as_ref().map(Images::found),
             self.imports.as_ref().map(Imports::found),
+            self.shared.as_ref().map(Shared::found),
             self.actions.as_ref().map(Actions::found),
             self.memory.as_ref().map(ProjectMemory::found),
         ];
@@ -360,6 +375,10 @@ impl Survey {
         }
         report.stores.extend(images);
         report.stores.extend(imports);
+        // After the builders: what they made until they were cleared is old for everybody.
+        if let Some(shared) = self.shared {
+            report.stores.push(shared.clear(&self.builder, cancel).await);
+        }
         if let Some(actions) = &self.actions {
             report.stores.push(actions.clear(cancel).await);
         }

@@ -1,8 +1,9 @@
 //! `unstale.toml`: what a project sets once for everybody who builds it.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use unstale_registry::Repository;
 
 /// The file's name. It stands in the project's folder, beside the Compose file.
 pub const FILE_NAME: &str = "unstale.toml";
@@ -15,6 +16,8 @@ pub struct Config {
     pub commit: CommitConfig,
     /// How builds are run.
     pub build: BuildConfig,
+    /// Where builds keep their cache beside the builder.
+    pub cache: CacheConfig,
 }
 
 /// `[commit]`.
@@ -58,6 +61,20 @@ pub struct BuildConfig {
     pub builder: Option<String>,
     /// Let the other services finish when one fails, as `--keep-going` does.
     pub keep_going: bool,
+}
+
+/// `[cache]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct CacheConfig {
+    /// A repository of a registry, for caches alone, that the machines which build the project share.
+    #[serde(deserialize_with = "repository")]
+    pub shared: Option<Repository>,
+}
+
+fn repository<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Repository>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
 /// Why the settings cannot be used.
@@ -172,6 +189,18 @@ mod tests {
             }
         );
         assert!(config.build.keep_going);
+    }
+
+    #[test]
+    fn a_shared_cache_is_a_repository_without_a_tag() {
+        let config = load("[cache]\nshared = \"reg.example:5000/team/cache\"\n").unwrap();
+        let shared = config.cache.shared.map(|repository| repository.to_string());
+        assert_eq!(shared.as_deref(), Some("reg.example:5000/team/cache"));
+        assert_eq!(load("[cache]\n").unwrap().cache.shared, None);
+        for text in ["reg.example/team/cache:latest", "Reg/Cache", ""] {
+            let loaded = load(&format!("[cache]\nshared = \"{text}\"\n"));
+            assert!(matches!(loaded, Err(ConfigError::Parse { .. })), "{text}");
+        }
     }
 
     #[test]

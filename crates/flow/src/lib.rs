@@ -11,4 +11,6 @@ pub mod event;
 pub mod git;
 pub mod init;
 pub mod log;
+mod registry;
+mod shared_cache;
 pub mod why;

@@ -249,7 +249,11 @@ fn gone(current: &Current<'_>, past: &Past) -> Cause {
     let time = made.map_or(past.build_ms.saturating_mul(1_000_000), |made| made.to);
     match &current.cleared {
         Some((epoch, clear)) if time < *epoch => {
-            let summary = format!("the result of build {} is from before {clear}", past.build);
+            let result = match past.build.as_str() {
+                "" => "the imported result".to_owned(),
+                build => format!("the result of build {build}"),
+            };
+            let summary = format!("{result} is from before {clear}");
             Cause::new(CauseKind::Cleared, summary, Vec::new())
         }
         _ => pruned(past),

@@ -97,6 +97,7 @@ fn request(environment: &Environment, engine: Selection, args: &ClearArgs) -> Re
         options: super::project_options(&args.project),
         builder: super::build::builder_options(engine, &args.builder),
         force: args.force,
+        remote: args.remote,
         patience: Duration::from_secs(args.wait),
         cwd: super::current_folder()?,
     })

@@ -16,4 +16,5 @@ mod ledger;
 mod options;
 mod plan;
 mod rerun;
+mod shared_cache;
 mod why;

@@ -75,36 +75,10 @@ impl Engine {
         }
     }
 
-    /// The digest that a name has in its registry, as the engine sees it; [`None`] if there is nothing of that name. What
-    /// it is does not matter: an image, a build cache. `login` is user name and password; without a name, the password is
-    /// an identity token.
-    pub async fn registry_digest(
-        &self,
-        reference: &str,
-        login: Option<(String, String)>,
-    ) -> Result<Option<String>, EngineError> {
-        let login = login.map(|(username, password)| match username.as_str() {
-            "" => bollard::auth::DockerCredentials {
-                identitytoken: Some(password),
-                ..Default::default()
-            },
-            _ => bollard::auth::DockerCredentials {
-                username: Some(username),
-                password: Some(password),
-                ..Default::default()
-            },
-        });
-        match self.api.inspect_registry_image(&escape(reference), login).await {
-            Ok(found) => Ok(found.descriptor.digest),
-            Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-            Err(error) => {
-                let what = format!("look for {reference} in its registry");
-                Err(EngineError::from_api(what, error))
-            }
-        }
-    }
-
     /// Gives the image `source` another name; `repository` is without tag.
+    ///
+    /// # Errors
+    /// If there is no such image, or the name is none.
     pub async fn tag(&self, source: &str, repository: &str, tag: &str) -> Result<(), EngineError> {
         let what = format!("tag image {source} as {repository}:{tag}");
         let options = bollard::query_parameters::TagImageOptionsBuilder::default()
@@ -113,14 +87,6 @@ impl Engine {
             .build();
         let done = self.api.tag_image(&escape(source), Some(options)).await;
         done.map_err(|error| EngineError::from_api(what, error))
-    }
-}
-
-/// The registry of an image's name, as credentials are stored for it.
-pub fn registry_host(reference: &str) -> &str {
-    match reference.split_once('/') {
-        Some((host, _)) if host == "localhost" || host.contains(['.', ':']) => host,
-        _ => "docker.io",
     }
 }
 

@@ -6,6 +6,7 @@ mod identity;
 mod image;
 mod images;
 mod load;
+mod registry;
 mod transport;
 
 use std::time::Duration;
@@ -15,9 +16,10 @@ use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
 pub use error::EngineError;
 pub use identity::{Identity, ImageStore};
 use image::escape;
-pub use image::{Image, RootFs, registry_host};
+pub use image::{Image, RootFs};
 pub use images::{ContainerUse, ListedImage};
 pub use load::LoadedImages;
+pub use registry::registry_host;
 
 use crate::Endpoint;
 use transport::Transport;

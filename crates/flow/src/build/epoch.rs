@@ -4,16 +4,40 @@
 use super::steps::{Step, StepKind};
 use crate::builder::Builder;
 use crate::event::Outcome;
+use crate::shared_cache::{Marker, nanoseconds};
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use unstale_buildkit::control::UsageRecord;
 use unstale_buildkit::prune::Prune;
-use unstale_ledger::{Clear, Ledger, LedgerError};
+use unstale_ledger::{Ledger, LedgerError};
 
-/// The moment of the last clear of a builder.
+/// The moment of the last clear: of the builder, or of the cache that it shares with others.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Epoch(Clear);
+pub(super) struct Epoch {
+    /// In nanoseconds since 1970 by the clock of the builder that was cleared.
+    nanoseconds: i64,
+    /// Of what.
+    of: &'static str,
+}
+
+/// The last clears.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Epochs {
+    /// Of the builder. What is from before it is deleted before a build, whose ever it is.
+    pub builder: Option<Epoch>,
+    /// Of the cache that the project shares. The builder's other projects have no part in it: what is from before it stays,
+    /// and the project's steps do not reuse it.
+    pub shared: Option<Epoch>,
+}
+
+impl Epochs {
+    /// The last of them.
+    pub fn last(&self) -> Option<&Epoch> {
+        let both = self.builder.iter().chain(&self.shared);
+        both.max_by_key(|epoch| epoch.nanoseconds)
+    }
+}
 
 /// A reused result from before the clear.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,25 +62,32 @@ impl Epoch {
             return Ok(None); // an earlier write has panicked, which was its own report
         };
         let clear = ledger.last_clear(&builder.identity.id, &builder.name)?;
-        Ok(clear.map(Epoch))
+        Ok(clear.map(|clear| Epoch {
+            nanoseconds: clear.epoch,
+            of: "",
+        }))
     }
 
-    /// In nanoseconds since 1970 by the builder's clock.
+    /// The last clear of a cache that machines share. What they have reused of it is in their own by now: all of them keep
+    /// to it.
+    pub fn of_shared(marker: &Marker) -> Option<Epoch> {
+        Some(Epoch {
+            nanoseconds: marker.cleared?,
+            of: " of the shared cache",
+        })
+    }
+
+    /// In nanoseconds since 1970.
     pub fn nanoseconds(&self) -> i64 {
-        self.0.epoch
+        self.nanoseconds
     }
 
     /// For people: `the clear at 2026-11-23T01:21:08Z`.
     pub fn describe(&self) -> String {
-        let seconds = u64::try_from(self.0.epoch / 1_000_000_000).unwrap_or_default();
+        let seconds = u64::try_from(self.nanoseconds / 1_000_000_000).unwrap_or_default();
         let time = UNIX_EPOCH + Duration::from_secs(seconds);
-        format!("the clear at {}", humantime::format_rfc3339_seconds(time))
-    }
-
-    /// Whether a build of ours that began then, in milliseconds since 1970 by this machine's clock, has results from
-    /// after the clear only.
-    pub fn is_before_build(&self, started_ms: i64) -> bool {
-        started_ms >= self.0.cleared_ms
+        let time = humantime::format_rfc3339_seconds(time);
+        format!("the clear{} at {time}", self.of)
     }
 
     /// The records of results from before the clear, and of those that lie upon such.
@@ -66,9 +97,9 @@ impl Epoch {
         })
     }
 
-    fn is_old(&self, time: SystemTime) -> bool {
-        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_nanos()).is_ok_and(|time| time < self.0.epoch)
+    /// Whether what was made then is from before the clear.
+    pub fn is_old(&self, time: SystemTime) -> bool {
+        nanoseconds(time) < self.nanoseconds
     }
 
     /// Deletes what is from before the clear.
@@ -97,8 +128,8 @@ impl Epoch {
             .map(|made| made.to / 1_000_000)
             .or_else(|| origin?.created_ms);
         let is_old = match (made, made_ms) {
-            (Some(made), _) => made.to < self.0.epoch,
-            (None, Some(made_ms)) => made_ms < self.0.epoch / 1_000_000,
+            (Some(made), _) => made.to < self.nanoseconds,
+            (None, Some(made_ms)) => made_ms < self.nanoseconds / 1_000_000,
             (None, None) => false,
         };
         is_old.then(|| Violation {
@@ -153,11 +184,10 @@ mod tests {
 
     #[test]
     fn what_lies_upon_an_old_result_is_old() {
-        let epoch = Epoch(Clear {
-            epoch: 100_000_000_000,
-            cleared_ms: 0,
-            proven: false,
-        });
+        let epoch = Epoch {
+            nanoseconds: 100_000_000_000,
+            of: "",
+        };
         let records = [
             record("new-on-new", 120, &["base"]),
             record("new-on-old", 130, &["old"]),

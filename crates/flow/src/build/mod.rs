@@ -13,6 +13,7 @@ mod rerun;
 mod revision;
 mod schedule;
 mod service;
+mod sharing;
 mod spec;
 mod ssh;
 mod steps;

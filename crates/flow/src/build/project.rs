@@ -1,11 +1,12 @@
 //! One `build` from its beginning to its end: gathers what is to be built, connects, builds, records.
 
-use super::epoch::Epoch;
+use super::epoch::{Epoch, Epochs};
 use super::record::Recorder;
 use super::rerun::reruns::Reruns;
 use super::rerun::{Rerun, RerunError};
 use super::schedule::{self, Plan};
 use super::service::{ServiceReport, Shared};
+use super::sharing::Sharing;
 use super::spec::{ComposeInputs, FolderOptions, Overrides, ServiceBuild, SpecError};
 use crate::builder::{Builder, BuilderError, BuilderOptions};
 use crate::config::{Config, ConfigError};
@@ -22,6 +23,7 @@ use unstale_buildkit::control::UsageRecord;
 use unstale_buildkit::session::{Credential, Credentials};
 use unstale_docker::compose::{ProjectOptions, Resolved, build_selection, rules};
 use unstale_docker::{Compose, ComposeError, ConfigError as DockerConfigError, ConfigFile, Environment};
+use unstale_registry::RegistryError;
 
 /// What is to be built.
 #[derive(Debug, Clone)]
@@ -158,7 +160,7 @@ pub async fn build(
         &shared.builder,
         shared.repository.as_ref().map(Repository::commit),
     );
-    if let Some(epoch) = &shared.epoch {
+    if let Some(epoch) = &shared.epochs.builder {
         let enforced = tokio::select! {
             enforced = epoch.enforce(&shared.builder) => enforced,
             () = cancel.cancelled() => return Err(BuildError::Cancelled),
@@ -222,6 +224,8 @@ pub(super) struct Begun {
     records: Option<Records>,
     config: Config,
     repository: Option<Repository>,
+    /// The cache that machines share, or why it is not used.
+    sharing: Option<Result<Sharing, RegistryError>>,
 }
 
 impl Begun {
@@ -241,15 +245,25 @@ impl Begun {
         let (recorder, mut warnings) = Recorder::open(environment);
         let (index, warning) = recorder.hash_index();
         warnings.extend(warning);
+        let sharing = self.sharing.transpose().unwrap_or_else(|error| {
+            warnings.push(format!("the shared cache is not used: {error}"));
+            None
+        });
         let epoch = match recorder.ledger().filter(|_| !request.allow_old) {
             Some(ledger) => Epoch::of(&ledger, &self.builder),
             None => Ok(None),
         };
-        if let Err(error) = &epoch {
+        let epoch = epoch.unwrap_or_else(|error| {
             warnings.push(format!(
                 "what is from before the last clear may be reused: {error}"
             ));
-        }
+            None
+        });
+        let shared = sharing.as_ref().and_then(|sharing| sharing.epoch.clone());
+        let epochs = Epochs {
+            builder: epoch,
+            shared: shared.filter(|_| !request.allow_old),
+        };
         for message in warnings {
             let warning = Event::Warning {
                 service: None,
@@ -273,7 +287,8 @@ impl Begun {
             project: self.gathered.project,
             folder: self.gathered.folder,
             allow_old: request.allow_old,
-            epoch: epoch.ok().flatten(),
+            epochs,
+            sharing,
             ledger: recorder.ledger(),
             arg_overrides: overrides.args.keys().cloned().collect(),
             no_cache_flag: overrides.no_cache,
@@ -331,14 +346,21 @@ pub(super) async fn begin(
         connect,
         Repository::find(&folder),
     );
-    let gathered = gathered?;
+    let mut gathered = gathered?;
     let (builder, records) = connected?;
+    let sharing = match &config.cache.shared {
+        Some(repository) => {
+            Some(Sharing::begin(environment, &builder, repository, purpose, &mut gathered.builds).await)
+        }
+        None => None,
+    };
     Ok(Begun {
         gathered,
         builder,
         records,
         config,
         repository: repository?,
+        sharing,
     })
 }
 

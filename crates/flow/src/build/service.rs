@@ -8,12 +8,13 @@ mod look;
 pub use error::ServiceError;
 pub(super) use look::look;
 
-use super::epoch::{Epoch, Violation};
+use super::epoch::{Epoch, Epochs, Violation};
 use super::kept::Kept;
 use super::project::Records;
 use super::request::Target;
 use super::rerun::reruns::Reruns;
 use super::revision::{REVISION_LABEL, with_label};
+use super::sharing::Sharing;
 use super::spec::ServiceBuild;
 use super::ssh::Agents;
 use super::steps::{Counter, Step, Steps, instruction};
@@ -61,8 +62,10 @@ pub(super) struct Shared {
     pub reruns: Reruns,
     /// What is from before a clear may be reused.
     pub allow_old: bool,
-    /// The last clear of the builder, if what is from before it is not to be reused.
-    pub epoch: Option<Epoch>,
+    /// The last clears, of which nothing is to be reused that is from before them.
+    pub epochs: Epochs,
+    /// The cache that machines share, if there is one.
+    pub sharing: Option<Sharing>,
     pub witnesses: explain::Witnesses,
 }
 
@@ -77,11 +80,20 @@ impl Shared {
         Ok(Arc::new(self.builder.client.disk_usage().await?))
     }
 
+    /// The login for a registry: user name and password.
+    pub async fn login(&self, host: &str) -> Option<(String, String)> {
+        let login = self
+            .credentials
+            .credentials(host.to_owned())
+            .await
+            .ok()
+            .flatten()?;
+        Some((login.username, login.secret))
+    }
+
     /// The digest that a name has in its registry, as the engine sees it.
     pub async fn registry_digest(&self, name: &str) -> Result<Option<String>, EngineError> {
-        let host = unstale_docker::registry_host(name);
-        let login = self.credentials.credentials(host.to_owned()).await.ok().flatten();
-        let login = login.map(|login| (login.username, login.secret));
+        let login = self.login(unstale_docker::registry_host(name)).await;
         self.builder.engine.registry_digest(name, login).await
     }
 }
@@ -159,7 +171,7 @@ pub(super) async fn build(
             continue;
         }
         // Once: what is run again is new.
-        if let (Ok(_), Some(epoch), true) = (&result, &shared.epoch, violations.is_empty()) {
+        if let (Ok(_), Some(epoch), true) = (&result, shared.epochs.last(), violations.is_empty()) {
             violations = epoch.violations(&record.steps);
             if !violations.is_empty() {
                 let digests = violations.iter().map(|violation| violation.stable_digest.clone());
@@ -305,6 +317,7 @@ async fn run(
     };
     let mut follow = None;
     let mut evidence = None;
+    let mut is_shared = true;
     let outcome = async {
         let (mut job, receiver) = tokio::select! {
             started = builder.client.start(job) => started?,
@@ -374,6 +387,10 @@ async fn run(
         };
         let response = finish(shared, job, result, archive, cancel).await?;
         record.cache_export = cache_export(build, &response);
+        is_shared = shared
+            .sharing
+            .as_ref()
+            .is_none_or(|sharing| sharing.is_exported(builder, &response));
         Ok(built)
     }
     .await;
@@ -405,11 +422,31 @@ async fn run(
     })?;
     let image = builder.engine.inspect_image(&built.image).await?;
     let image = image.ok_or_else(|| ServiceError::NoImage(built.image.clone()))?;
+    if let Some(sharing) = &shared.sharing {
+        share(shared, sharing, build, is_shared).await;
+    }
     let exports = request::cache_exports(build, builder.target)?;
     if record.cache_export.is_none() && exports.iter().any(|entry| entry.kind == "inline") {
         record.cache_export = Some((image.id.clone(), "inline".to_owned()));
     }
     Ok((image.id, built))
+}
+
+/// Brings the cache to where the other machines find it. That it fails is no failure of the build.
+async fn share(shared: &Shared, sharing: &Sharing, build: &ServiceBuild, is_exported: bool) {
+    let image = build.images.first().map(String::as_str).unwrap_or_default();
+    let problem = match is_exported {
+        true => {
+            let pushed = sharing.push(&shared.builder, &build.service, image).await;
+            pushed.err().map(|error| error.to_string())
+        }
+        false => Some("the builder could not export it".to_owned()),
+    };
+    if let Some(problem) = problem {
+        let message = format!("the shared cache was not written: {problem}");
+        let service = Some(build.service.clone());
+        let _ = shared.events.send(Event::Warning { service, message }).await;
+    }
 }
 
 /// Passes the build's events on as they come, until the daemon has no more.

@@ -1,9 +1,10 @@
 //! What builds of the project import: the images and caches that `cache_from` names.
 
-use super::{Amount, ClearError, Leftover, StoreReport};
-use crate::build::explain::has_cache;
+use super::{Amount, ClearError, ClearRequest, Leftover, StoreReport};
+use crate::build::explain::{CACHE_CONFIG, has_cache};
 use crate::build::{cache_entry, credentials, docker_credentials};
 use crate::builder::Builder;
+use crate::registry;
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -12,15 +13,13 @@ use unstale_buildkit::gateway::{JobRequest, Place};
 use unstale_buildkit::session::{Services, Session};
 use unstale_docker::engine::ContainerUse;
 use unstale_docker::{Engine, Environment, ImageStore, Project};
+use unstale_registry::{Client, InvalidReference, Reference, RegistryError};
 
 /// What the store is called.
 const STORE: &str = "imports";
 
 /// The file by which a folder is known to hold a cache that BuildKit has exported.
 const CACHE_INDEX: &str = "index.json";
-
-/// The kind of the configuration in a cache's manifest.
-const CACHE_CONFIG: &str = "application/vnd.buildkit.cacheconfig.v0";
 
 /// No manifest is larger, in bytes.
 const MANIFEST_LIMIT: u64 = 16 << 20;
@@ -35,7 +34,11 @@ enum Import {
     /// A folder.
     Folder { path: PathBuf, bytes: u64 },
     /// Something in a registry.
-    Remote { name: String },
+    Remote {
+        name: String,
+        client: Box<Client>,
+        digest: String,
+    },
     /// It cannot be told whether there is anything.
     Unclear { name: String, reason: String },
 }
@@ -44,6 +47,7 @@ enum Import {
 pub(super) struct Imports {
     found: Vec<Import>,
     force: bool,
+    remote: bool,
 }
 
 impl Imports {
@@ -56,7 +60,7 @@ impl Imports {
         builder: &Builder,
         project: &Project,
         folder: &Path,
-        force: bool,
+        request: &ClearRequest,
     ) -> Result<Imports, ClearError> {
         let builds = project
             .services
@@ -77,7 +81,11 @@ impl Imports {
                 }),
             }
         }
-        Ok(Imports { found, force })
+        Ok(Imports {
+            found,
+            force: request.force,
+            remote: request.remote,
+        })
     }
 
     /// What is there.
@@ -106,9 +114,10 @@ impl Imports {
                 )
             }
             Import::Local { .. } | Import::Folder { .. } => return None,
-            Import::Remote { name } => (
+            Import::Remote { .. } if self.remote => return None,
+            Import::Remote { name, .. } => (
                 format!("{name} is in its registry, and builds import from it"),
-                "delete it there, or take it out of cache_from".to_owned(),
+                "clear with --remote to delete it there, or take it out of cache_from".to_owned(),
             ),
             Import::Unclear { name, reason } => (
                 format!("{name}: {reason}"),
@@ -135,7 +144,8 @@ impl Imports {
                 _ if cancel.is_cancelled() => Err("the clear was interrupted".to_owned()),
                 Import::Local { name, .. } => remove_image(engine, name, self.force).await,
                 Import::Folder { path, .. } => remove_cache(path),
-                Import::Remote { .. } | Import::Unclear { .. } => Ok(()),
+                Import::Remote { name, client, digest } => delete(client, name, digest).await,
+                Import::Unclear { .. } => Ok(()),
             };
             if let Err(reason) = cleared {
                 left.push(import);
@@ -171,8 +181,7 @@ async fn behind_name(
         Ok(image) => image.map(|image| image.id),
         Err(error) => return vec![unclear(error.to_string())],
     };
-    let login = credentials(environment, unstale_docker::registry_host(name)).await;
-    let remote = builder.engine.registry_digest(name, login).await;
+    let remote = in_registry(environment, builder, name).await;
     if let Some(id) = id
         && holds_cache(environment, builder, name, Place::Engine)
             .await
@@ -184,29 +193,53 @@ async fn behind_name(
         });
     }
     match remote {
-        Ok(Some(digest)) => {
-            let exact = format!("{}@{digest}", without_tag(name));
+        Ok(Some((client, digest))) => {
+            let exact = client.repository().at(&digest).to_string();
             if holds_cache(environment, builder, &exact, Place::Registry)
                 .await
                 .unwrap_or(true)
             {
                 found.push(Import::Remote {
                     name: name.to_owned(),
+                    client: Box::new(client),
+                    digest,
                 });
             }
         }
         Ok(None) => {}
-        Err(error) => found.push(unclear(error.to_string())),
+        Err(reason) => found.push(unclear(reason)),
     }
     found
 }
 
-/// `reg:5000/app` of `reg:5000/app:tag`, also with a digest.
-fn without_tag(name: &str) -> &str {
-    let name = name.split_once('@').map_or(name, |(name, _)| name);
-    match name.rsplit_once(':') {
-        Some((rest, tag)) if !tag.contains('/') => rest,
-        _ => name,
+/// What a registry has of a name.
+async fn in_registry(
+    environment: &Environment,
+    builder: &Builder,
+    name: &str,
+) -> Result<Option<(Client, String)>, String> {
+    let Reference { repository, object } = name
+        .parse()
+        .map_err(|error: InvalidReference| error.to_string())?;
+    let login = credentials(environment, repository.host()).await;
+    let asked = async {
+        let client = registry::connect(&builder.engine, repository, login).await?;
+        let manifest = client.manifest(&object).await?;
+        Ok(manifest.map(|manifest| (client, manifest.digest)))
+    };
+    asked.await.map_err(|error: RegistryError| error.to_string())
+}
+
+/// Deletes what stands behind a name in a registry, with every other tag of it.
+async fn delete(client: &Client, name: &str, digest: &str) -> Result<(), String> {
+    let deleted = async {
+        client.delete(digest).await?;
+        client.manifest(digest).await
+    };
+    match deleted.await {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err(format!("{name} is still in its registry")),
+        Err(error) => Err(format!("{name}: {error}")),
     }
 }
 
@@ -355,12 +388,5 @@ mod tests {
         assert!(matches!(behind_folder(path), Some(Import::Folder { .. })));
         remove_cache(path).unwrap();
         assert!(behind_folder(path).is_none());
-    }
-
-    #[test]
-    fn a_name_loses_its_tag_and_keeps_its_port() {
-        assert_eq!(without_tag("reg:5000/app:1"), "reg:5000/app");
-        assert_eq!(without_tag("reg:5000/app"), "reg:5000/app");
-        assert_eq!(without_tag("app:1@sha256:0f"), "app");
     }
 }

@@ -253,6 +253,13 @@ impl Search<'_> {
             let on_parent = record.parents.is_empty() || parent.is_none_or(lies_on);
             describes(record, vertex) && on_parent
         };
-        self.all.iter().filter(fits).max_by_key(|record| record.last_used)
+        // Another project may have a step that is called the same. What can be imported is not taken for its result.
+        let may_be_it = |record: &&UsageRecord| {
+            self.imports.is_empty()
+                || self.before.by_id(&record.id).is_none()
+                || record.last_used.is_some_and(|used| used >= self.asked)
+        };
+        let fitting = self.all.iter().filter(fits).filter(may_be_it);
+        fitting.max_by_key(|record| record.last_used)
     }
 }

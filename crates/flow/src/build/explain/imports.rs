@@ -5,6 +5,7 @@ use super::super::epoch::Epoch;
 use super::super::request::Target;
 use super::super::service::Shared;
 use super::super::spec::ServiceBuild;
+use super::age::{Age, age};
 use crate::event::Event;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -53,34 +54,20 @@ pub(super) async fn imports(shared: &Shared, build: &ServiceBuild, job: &Job) ->
     imports
 }
 
-/// Takes away the imports that may hold results from before a clear. What is known to be from after it: the caches that
-/// builds of this ledger have exported since.
+/// Takes away the imports that hold, or may hold, results from before a clear.
 pub(in crate::build) async fn admit(shared: &Shared, build: &mut ServiceBuild, job: &Job, epoch: &Epoch) {
     let mut admitted = Vec::new();
     for entry in std::mem::take(&mut build.cache_from) {
-        let digests = match find(shared, &entry, job).await {
-            Found::Nothing => {
+        let holds = match age(shared, &entry, job).await {
+            Age::Oldest(made) if epoch.is_old(made) => "holds results",
+            Age::Unknown => "may hold results",
+            Age::Nothing | Age::Oldest(_) => {
                 admitted.push(entry);
                 continue;
             }
-            Found::Digests(digests) => digests,
-            Found::Image(id) => vec![id],
-            Found::Unclear => Vec::new(),
-        };
-        let started = digests.iter().find_map(|digest| {
-            let ledger = shared.ledger.as_ref()?.lock().ok()?;
-            Some(ledger.exported_cache(digest).ok()??.started_ms)
-        });
-        if started.is_some_and(|started| epoch.is_before_build(started)) {
-            admitted.push(entry);
-            continue;
-        }
-        let which = match started {
-            Some(_) => "is",
-            None => "may be",
         };
         let message = format!(
-            "not imported: {} {which} from before {} (--allow-old imports it)",
+            "not imported: {} {holds} from before {} (--allow-old imports it)",
             reference(&entry),
             epoch.describe()
         );

@@ -4,8 +4,9 @@ use super::super::service::Shared;
 use super::Origin;
 use std::collections::HashMap;
 use std::sync::MutexGuard;
+use unstale_buildkit::llb::{Graph, Op};
 use unstale_ledger::{ArgValue, LastService, Ledger, PastResult, StepOutcome};
-use unstale_plan::{EnvValue, FileChange, FileState, Memory, Past, Previous, PreviousStep, files};
+use unstale_plan::{EnvValue, FileChange, FileState, Key, Memory, Past, Previous, PreviousStep, files};
 
 /// What the ledger remembers of one builder.
 pub(super) struct LedgerMemory<'a> {
@@ -32,8 +33,9 @@ impl<'a> LedgerMemory<'a> {
             .ok()?
     }
 
-    /// The single results of the builder that were cleared; none if what is old may be reused.
-    pub(super) fn cleared(&self) -> HashMap<String, i64> {
+    /// Until when results with a key were made that are cleared though the builder may hold them, in nanoseconds since 1970:
+    /// single ones, and all with these keys if a shared cache was cleared. None if what is old may be reused.
+    pub(super) fn cleared(&self, graph: &Graph, keys: &[Key]) -> HashMap<String, i64> {
         let builder = &self.shared.builder;
         if self.shared.allow_old {
             return HashMap::new();
@@ -41,7 +43,17 @@ impl<'a> LedgerMemory<'a> {
         let cleared = self
             .ledger()
             .and_then(|ledger| ledger.cleared_results(&builder.identity.id, &builder.name).ok());
-        cleared.unwrap_or_default()
+        let mut cleared = cleared.unwrap_or_default();
+        if let Some(epoch) = &self.shared.epochs.shared {
+            let steps = graph.vertices.iter().zip(keys);
+            // What a build starts from is as old as it is.
+            let work = steps.filter(|(vertex, _)| !matches!(vertex.op, Op::Source { .. }));
+            for (_, key) in work {
+                let until = cleared.entry(key.id.clone()).or_default();
+                *until = epoch.nanoseconds().max(*until);
+            }
+        }
+        cleared
     }
 
     /// What may be kept of a variable's value.

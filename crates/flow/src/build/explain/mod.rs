@@ -5,6 +5,7 @@
 //! and, where something ran or came from elsewhere, the records again.
 
 mod after;
+mod age;
 mod assign;
 mod imports;
 mod memory;
@@ -12,6 +13,7 @@ mod origin;
 mod witness;
 
 pub(super) use after::conclude;
+pub(crate) use age::CACHE_CONFIG;
 pub(super) use imports::admit;
 pub(crate) use imports::has_cache;
 pub use origin::{Origin, OriginKind};
@@ -134,7 +136,7 @@ pub(super) async fn gather(shared: &Shared, subject: &Subject<'_>) -> Result<Evi
     drop(inputs);
     let memory = LedgerMemory::new(shared);
     let before = memory.last_service(&build.service);
-    let kept = match &shared.epoch {
+    let kept = match &shared.epochs.builder {
         // A plan does not delete them as a build does.
         Some(epoch) => {
             let old: HashSet<&str> = epoch
@@ -149,7 +151,7 @@ pub(super) async fn gather(shared: &Shared, subject: &Subject<'_>) -> Result<Evi
     };
     let found = known_records(&kept, before.as_ref(), &bases)
         .with_imports(imports)
-        .cleared(memory.cleared())
+        .cleared(memory.cleared(graph, &keys))
         .lost_before(lost_before);
     let predictions = predict(graph, &keys, &memory, &found);
     let steps = graph.vertices.iter().zip(&keys);
@@ -229,8 +231,8 @@ impl Evidence {
             args: &differences.args,
             arg_sources: &differences.arg_sources,
             cleared: shared
-                .epoch
-                .as_ref()
+                .epochs
+                .last()
                 .map(|epoch| (epoch.nanoseconds(), epoch.describe())),
             no_cache: &|digest| {
                 shared

@@ -69,7 +69,7 @@ pub(super) struct Prepared {
 impl Preparation<'_> {
     /// Asks the frontend for the graph, git for the commit of its inputs, and everyone for what is known of its steps.
     pub async fn run(&self, build: &mut ServiceBuild, job: &mut Job) -> Result<Prepared, ServiceError> {
-        if let Some(epoch) = &self.shared.epoch {
+        if let Some(epoch) = self.shared.epochs.last() {
             explain::admit(self.shared, build, job, epoch).await;
         }
         let mut result = self.frontend(build, job).await?;
