@@ -2,15 +2,18 @@
 //!
 //! The crate opens a connection ([`transport`]), offers the daemon what it needs during a build
 //! ([`session`]), asks the daemon's own Dockerfile frontend for the build graph ([`gateway`], [`llb`]),
-//! runs the graph and follows its steps ([`control`], [`status`]); [`witness`] tells whether results are still found.
+//! runs the graph and follows its steps ([`control`], [`status`]); [`witness`] tells whether results are still found, and
+//! [`sample`] is something small to build for its own sake.
 //!
 //! It does not know Compose, image names' meaning, the ledger or the terminal.
 
 pub mod control;
+mod direct;
 pub mod error;
 pub mod gateway;
 pub mod llb;
 pub mod prune;
+pub mod sample;
 pub mod session;
 pub mod status;
 pub mod transport;

@@ -21,6 +21,9 @@ pub enum Prune<'a> {
     CacheMounts,
     /// Those with these identifiers. One that others lie upon stays unless they go, too.
     Records(&'a [String]),
+    /// Of those with these identifiers the ones that no image of the engine shares: what `docker builder prune` takes of
+    /// them without `-a`.
+    Unshared(&'a [String]),
 }
 
 impl Prune<'_> {
@@ -29,7 +32,7 @@ impl Prune<'_> {
         match self {
             Prune::All => Vec::new(),
             Prune::CacheMounts => vec![format!("type=={CACHE_MOUNT}")],
-            Prune::Records(ids) => ids.iter().map(|id| format!("id=={id}")).collect(),
+            Prune::Records(ids) | Prune::Unshared(ids) => ids.iter().map(|id| format!("id=={id}")).collect(),
         }
     }
 }
@@ -42,12 +45,12 @@ impl Client {
     pub async fn prune(&self, what: &Prune<'_>) -> Result<Vec<UsageRecord>, Error> {
         const CALL: &str = "Control.Prune";
         // Without a filter, that would be all.
-        if matches!(what, Prune::Records([])) {
+        if matches!(what, Prune::Records([]) | Prune::Unshared([])) {
             return Ok(Vec::new());
         }
         let request = PruneRequest {
             filter: what.filters(),
-            all: true,
+            all: !matches!(what, Prune::Unshared(_)),
             ..Default::default()
         };
         let late = |_| Error::Timeout {
@@ -81,5 +84,6 @@ mod tests {
         assert_eq!(Prune::CacheMounts.filters(), ["type==exec.cachemount"]);
         let ids = ["a".to_owned(), "b".to_owned()];
         assert_eq!(Prune::Records(&ids).filters(), ["id==a", "id==b"]);
+        assert_eq!(Prune::Unshared(&ids).filters(), ["id==a", "id==b"]);
     }
 }

@@ -244,6 +244,10 @@ pub struct ClearArgs {
     /// Say what would be cleared, and clear nothing
     #[arg(long, conflicts_with = "yes")]
     pub dry_run: bool,
+    /// Clear nothing; try in a throw-away project which ways of clearing work on this builder, and leave its cache as it is.
+    /// With containerd's image store that cannot be: there every project's next build runs its steps again
+    #[arg(long, conflicts_with_all = ["parts", "targets", "mounts", "force", "remote", "wait", "dry_run"])]
+    pub experiment: bool,
     /// The form of the result on standard output
     #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORM")]
     pub format: Format,

@@ -8,6 +8,7 @@ use unstale_docker::EndpointError;
 use unstale_flow::build::{BuildError, PlannedService, ServiceBuild, ServiceError, ServiceReport, Step};
 use unstale_flow::builder::BuilderError;
 use unstale_flow::clear::ClearError;
+use unstale_flow::clear::experiment::ExperimentError;
 use unstale_flow::init::InitError;
 use unstale_flow::why::WhyError;
 use unstale_ledger::LedgerError;
@@ -107,6 +108,21 @@ impl From<ClearError> for Failure {
             | ClearError::NoService { .. }
             | ClearError::Step(_) => exit::USAGE,
             ClearError::Graph(error) if matches!(**error, BuildError::Rerun(_)) => exit::USAGE,
+            _ => exit::ERROR,
+        };
+        Failure {
+            message: chain(&error),
+            hint: error.hint(),
+            code,
+        }
+    }
+}
+
+impl From<ExperimentError> for Failure {
+    fn from(error: ExperimentError) -> Failure {
+        let code = match &error {
+            ExperimentError::Builder(BuilderError::Endpoint(EndpointError::Conflict)) => exit::USAGE,
+            ExperimentError::Interrupted => exit::INTERRUPTED,
             _ => exit::ERROR,
         };
         Failure {

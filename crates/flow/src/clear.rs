@@ -6,6 +6,7 @@
 mod actions;
 mod cache;
 mod error;
+pub mod experiment;
 mod images;
 mod imports;
 mod memory;

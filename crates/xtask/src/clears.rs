@@ -14,7 +14,8 @@ use rand::{Rng as _, SeedableRng as _};
 use serde_json::Value;
 use testkit::{Engine, Project, Registry};
 
-use crate::{report, run};
+use crate::run::succeed;
+use crate::{plain, report, run};
 
 /// How long a build that runs beside a clear may take to begin.
 const BEGIN: Duration = Duration::from_secs(30);
@@ -271,20 +272,7 @@ impl History {
     /// The instructions that a plain build reuses.
     fn plain_build(&self) -> Result<Vec<String>, String> {
         let output = self.docker(&["compose", "--progress", "plain", "build"])?;
-        let cached = output.lines().filter_map(|line| line.strip_suffix(" CACHED"));
-        let cached: Vec<&str> = cached.collect();
-        let name = |number: &str| {
-            let lines = output.lines().filter_map(|line| line.strip_prefix(number));
-            let mut names = lines
-                .filter_map(|line| line.split_once("] "))
-                .map(|(_, name)| name);
-            names.find(|name| name.starts_with("RUN ") || name.starts_with("COPY "))
-        };
-        Ok(cached
-            .into_iter()
-            .filter_map(|number| name(&format!("{number} ")))
-            .map(str::to_owned)
-            .collect())
+        Ok(plain::reused(&output))
     }
 
     /// The instructions that a build of unstale reuses.
@@ -370,17 +358,6 @@ impl Judged {
                 .push(format!("{which}: {}", self.reasons.join("; "))),
             _ => {}
         }
-    }
-}
-
-/// Runs a program that must succeed, and gives what it wrote: standard output, standard error.
-fn succeed(command: &mut Command) -> Result<(String, String), String> {
-    let output = run::output(command)?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    match output.status.success() {
-        true => Ok((stdout, stderr)),
-        false => Err(format!("{command:?} failed: {stdout}{stderr}")),
     }
 }
 

@@ -9,8 +9,10 @@
 )]
 
 mod campaign;
+mod clearing_table;
 mod clears;
 mod false_hits;
+mod plain;
 mod plan_speed;
 mod report;
 mod run;
@@ -33,6 +35,8 @@ enum Task {
     Campaign(campaign::Arguments),
     /// Clears against builds: random histories, `unstale clear`, and what the next build reuses
     Clears(clears::Arguments),
+    /// Ways of clearing: what each does to the next build, on each engine
+    ClearingTable(clearing_table::Arguments),
     /// How long a plan takes with nothing to do, beside `docker compose build`
     PlanSpeed(plan_speed::Arguments),
     /// Large contexts: memory and time, beside buildx
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
         Task::FalseHits(arguments) => false_hits::measure(&arguments),
         Task::Campaign(arguments) => campaign::campaign(&arguments),
         Task::Clears(arguments) => clears::campaign(&arguments),
+        Task::ClearingTable(arguments) => clearing_table::measure(&arguments),
         Task::PlanSpeed(arguments) => plan_speed::measure_all(&arguments),
         Task::Scale(arguments) => scale::measure_all(&arguments),
     };

@@ -7,13 +7,10 @@ use crate::run::workspace;
 
 /// The head of a report: what was measured, with which command, when and on what.
 pub fn head(title: &str, command: &str, what: &str) -> String {
-    let date = Command::new("date").args(["--utc", "+%Y-%m-%d"]).output();
-    let date = date
-        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-        .unwrap_or_default();
     format!(
-        "# {title}\n\n{what}\n\n- command: `{command}`\n- date: {date}\n- machine: {}\n- peers: {}\n\n\
+        "# {title}\n\n{what}\n\n- command: `{command}`\n- date: {}\n- machine: {}\n- peers: {}\n\n\
          This page is written by the command; do not edit it.\n\n",
+        date(),
         machine(),
         peers()
     )
@@ -32,10 +29,43 @@ pub fn write(name: &str, text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Writes the part of a page that stands between the comments `<!-- NAME: begin -->` and `<!-- NAME: end -->`.
+///
+/// # Errors
+/// When the page cannot be read or written, or has no such part.
+pub fn write_section(page: &str, name: &str, text: &str) -> Result<(), String> {
+    let path = workspace().join(page);
+    let failed = |error| format!("cannot rewrite {}: {error}", path.display());
+    let old = fs::read_to_string(&path).map_err(failed)?;
+    let (begin, end) = (
+        format!("<!-- {name}: begin -->\n"),
+        format!("<!-- {name}: end -->"),
+    );
+    let parts = old.split_once(&begin).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(&end)?;
+        Some((before, after))
+    });
+    let (before, after) = parts.ok_or_else(|| format!("{page} has no part {name}"))?;
+    fs::write(
+        &path,
+        format!("{before}{begin}\n{}\n\n{end}{after}", text.trim_end()),
+    )
+    .map_err(failed)?;
+    println!("written: {}", path.display());
+    Ok(())
+}
+
 /// A text for a table's cell.
 pub fn cell(text: &str) -> String {
     let text = text.replace('|', "\\|").replace(['\n', '\r'], " ");
     text.chars().take(160).collect()
+}
+
+/// Today.
+pub fn date() -> String {
+    let date = Command::new("date").args(["--utc", "+%Y-%m-%d"]).output();
+    date.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        .unwrap_or_default()
 }
 
 /// Cores and memory, as the kernel tells.
@@ -53,7 +83,7 @@ fn machine() -> String {
 }
 
 /// The versions of the client's plugins.
-fn peers() -> String {
+pub fn peers() -> String {
     let version = |plugin: &str| {
         let output = match testkit::engines().first() {
             Some(engine) => engine.command("docker").args([plugin, "version"]).output(),

@@ -73,3 +73,17 @@ pub fn output(command: &mut Command) -> Result<Output, String> {
         .output()
         .map_err(|error| format!("cannot run {}: {error}", command.get_program().display()))
 }
+
+/// Runs a program that must succeed, and gives what it wrote: standard output, standard error.
+///
+/// # Errors
+/// When it does not.
+pub fn succeed(command: &mut Command) -> Result<(String, String), String> {
+    let output = output(command)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    match output.status.success() {
+        true => Ok((stdout, stderr)),
+        false => Err(format!("{command:?} failed: {stdout}{stderr}")),
+    }
+}

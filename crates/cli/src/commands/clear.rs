@@ -1,5 +1,7 @@
 //! `unstale clear`.
 
+mod experiment;
+
 use crate::args::{ClearArgs, Format};
 use crate::failure::Failure;
 use crate::{exit, render, text};
@@ -19,6 +21,9 @@ pub async fn run(
     args: ClearArgs,
     cancel: CancellationToken,
 ) -> Result<ExitCode, Failure> {
+    if args.experiment {
+        return experiment::run(environment, engine, args, cancel).await;
+    }
     let format = args.format;
     let request = request(environment, engine, &args)?;
     let found = tokio::select! {
@@ -119,12 +124,14 @@ async fn confirmed(report: &ClearReport) -> Result<bool, Failure> {
             code: exit::USAGE,
         });
     }
+    let stores = render::clear::stores(report, false);
+    Ok(ask(&format!("{stores}\nClear all of this?")).await)
+}
+
+/// Puts a question to the user.
+async fn ask(question: &str) -> bool {
     let mut stderr = std::io::stderr().lock();
-    let _ = write!(
-        stderr,
-        "{}\nClear all of this? [y/N] ",
-        render::clear::stores(report, false)
-    );
+    let _ = write!(stderr, "{question} [y/N] ");
     let _ = stderr.flush();
     drop(stderr);
     // Who stops waiting leaves the thread behind.
@@ -133,8 +140,5 @@ async fn confirmed(report: &ClearReport) -> Result<bool, Failure> {
         std::io::stdin().lock().read_line(&mut answer).map(|_| answer)
     });
     let answer = answer.await.ok().and_then(Result::ok).unwrap_or_default();
-    Ok(matches!(
-        text::line(answer.trim()).to_lowercase().as_str(),
-        "y" | "yes"
-    ))
+    matches!(text::line(answer.trim()).to_lowercase().as_str(), "y" | "yes")
 }

@@ -10,6 +10,7 @@ use unstale_flow::build::{
     BuildReport, Note, PlanReport, PlannedService, PlannedStep, Predicted, ServiceReport, Step, StepKind,
     Violation,
 };
+use unstale_flow::clear::experiment::{ExperimentReport, Trial};
 use unstale_flow::clear::{Amount, ClearReport, StoreReport};
 use unstale_flow::event::{Outcome, ServiceOutcome};
 use unstale_flow::why::{Later, Story, Told, is_shown};
@@ -225,6 +226,25 @@ pub fn clear(report: &ClearReport, dry_run: bool) -> String {
         "stores": stores.collect::<Vec<_>>(),
         "reclaimed_bytes": report.reclaimed_bytes(),
         "proven": !dry_run && report.proven(),
+        "warnings": report.warnings,
+    }))
+}
+
+/// `unstale.clear-experiment/1`.
+pub fn experiment(report: &ExperimentReport) -> String {
+    let way = |trial: &Trial| {
+        json!({
+            "way": trial.way.as_str(),
+            "command": trial.command,
+            "steps": trial.steps,
+            "reused": trial.reused,
+            "works": trial.works(),
+        })
+    };
+    pretty(&json!({
+        "schema": "unstale.clear-experiment/1",
+        "builder": report.builder,
+        "ways": report.trials.iter().map(way).collect::<Vec<_>>(),
         "warnings": report.warnings,
     }))
 }

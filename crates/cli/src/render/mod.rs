@@ -3,6 +3,7 @@
 //! A stream that nobody reads any more (`unstale log | head`) is no error of ours: what cannot be written is dropped.
 
 pub mod clear;
+pub mod experiment;
 pub mod json;
 mod live;
 pub mod log;

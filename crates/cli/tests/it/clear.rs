@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use testkit::{Engine, Project, Registry, left_out, registry};
 
 /// One service whose image holds an inline cache, like the seed of all trouble.
-fn write(project: &Project, registry: Option<&Registry>) {
+pub(crate) fn write(project: &Project, registry: Option<&Registry>) {
     let name = project.name();
     let dockerfile = format!("FROM unstale-base\nRUN echo {name} > /name\nCOPY code /code\nRUN cat /code\n");
     project.write("Dockerfile", dockerfile);
@@ -38,7 +38,7 @@ fn on_idle_engines(test: impl Fn(&Engine, &Project) + Sync) {
     });
 }
 
-fn run(command: &mut Command) -> (i32, String, String) {
+pub(crate) fn run(command: &mut Command) -> (i32, String, String) {
     let Output {
         status,
         stdout,
@@ -50,7 +50,7 @@ fn run(command: &mut Command) -> (i32, String, String) {
 
 /// How many steps a plain build reuses, of the three.
 #[track_caller]
-fn reused_by_docker(project: &Project, engine: &Engine) -> usize {
+pub(crate) fn reused_by_docker(project: &Project, engine: &Engine) -> usize {
     let mut command = project.command(engine, "docker");
     let (code, stdout, stderr) = run(command.args(["compose", "--progress", "plain", "build"]));
     assert_eq!(code, 0, "{}: {stdout}{stderr}", engine.name);

@@ -9,6 +9,7 @@ mod builder;
 mod clear;
 mod context_scale;
 mod example;
+mod experiment;
 mod false_hits;
 mod init;
 mod layer_one;

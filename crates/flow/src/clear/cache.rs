@@ -147,7 +147,7 @@ impl Cache {
     /// Reads what it holds.
     pub(super) async fn look(&mut self) {
         let Ok(connection) = &self.connection else { return };
-        match connection.usage().await {
+        match usage(&connection.client).await {
             Ok(records) => self.records = records,
             Err(error) => self.connection = Err(unreachable(&error)),
         }
@@ -259,18 +259,6 @@ impl Connection {
         }
     }
 
-    /// The records. Containerd's store cannot sum itself up while it lets go of a snapshot: then it is asked again.
-    async fn usage(&self) -> Result<Vec<UsageRecord>, unstale_buildkit::Error> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match self.client.disk_usage().await {
-                Err(error) if tries < USAGE_TRIES && !error.is_disconnect() => tokio::time::sleep(POLL).await,
-                usage => return usage,
-            }
-        }
-    }
-
     /// Deletes what nobody uses.
     async fn pass(&self, whole: bool, mounts: &[String]) -> Result<Pass, unstale_buildkit::Error> {
         let client = &self.client;
@@ -278,13 +266,13 @@ impl Connection {
             if mounts.is_empty() {
                 client.prune(&Prune::CacheMounts).await?;
             } else {
-                let records = self.usage().await?;
+                let records = usage(client).await?;
                 let named = records.iter().filter(|record| is_wanted(record, false, mounts));
                 let ids: Vec<String> = named.map(|record| record.id.clone()).collect();
                 client.prune(&Prune::Records(&ids)).await?;
             }
             return Ok(Pass {
-                left: self.usage().await?,
+                left: usage(client).await?,
                 builds: None,
                 epoch: None,
             });
@@ -296,10 +284,22 @@ impl Connection {
         let builds = client.running().await?.map(|builds| builds.len());
         client.prune(&Prune::All).await?;
         Ok(Pass {
-            left: self.usage().await?,
+            left: usage(client).await?,
             builds,
             epoch: Some(epoch),
         })
+    }
+}
+
+/// The records. Containerd's store cannot sum itself up while it lets go of a snapshot: then it is asked again.
+pub(super) async fn usage(client: &Client) -> Result<Vec<UsageRecord>, unstale_buildkit::Error> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match client.disk_usage().await {
+            Err(error) if tries < USAGE_TRIES && !error.is_disconnect() => tokio::time::sleep(POLL).await,
+            usage => return usage,
+        }
     }
 }
 
