@@ -92,6 +92,9 @@ pub struct StoreReport {
     pub before: Amount,
     /// When it was looked at last.
     pub after: Amount,
+    /// How many of the records before share their layers with images, on an engine with a classic store: `docker builder prune`
+    /// leaves them without `-a`, and builds reuse them.
+    pub shared_with_images: u64,
     /// The store was looked at: if not, it holds nobody knows what.
     pub is_known: bool,
     /// What is left and must be told. The first is the gravest.
@@ -108,6 +111,7 @@ impl StoreReport {
             builder,
             before,
             after: before,
+            shared_with_images: 0,
             is_known: true,
             leftovers: Vec::new(),
             epoch: None,

@@ -34,7 +34,7 @@ pub use record::{
     ArgRecord, ArgValue, BaseRecord, BuildOutcome, BuildRecord, BuildState, BuildSummary, ContextManifest,
     EngineIdentity, Explained, ExportedCache, FileKind, FileRecord, LastService, Location, NewBuild,
     PastResult, ServiceOutcome, ServiceRecord, ServiceSummary, StepKind, StepOutcome, StepRecord,
-    StoredContext, StoredService,
+    StoredContext, StoredService, ViolationRecord,
 };
 pub use retention::DEFAULT_RETENTION;
 pub use witness::Witness;

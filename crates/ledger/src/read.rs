@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::{
     ArgRecord, ArgValue, BaseRecord, BuildOutcome, BuildRecord, BuildState, BuildSummary, EngineIdentity,
     Explained, ExportedCache, LastService, Ledger, LedgerError, Location, PastResult, ProcessIdentity,
-    ServiceSummary, StepRecord, StoredContext, StoredService,
+    ServiceSummary, StepRecord, StoredContext, StoredService, ViolationRecord,
 };
 
 /// How many identifiers an [`LedgerError::AmbiguousBuild`] names.
@@ -346,6 +346,7 @@ fn stored_service(connection: &Connection, key: i64) -> rusqlite::Result<StoredS
                 bases: Vec::new(),
                 steps: Vec::new(),
                 manifests: Vec::new(),
+                violations: Vec::new(),
             })
         })?;
     let args = children(
@@ -397,11 +398,25 @@ fn stored_service(connection: &Connection, key: i64) -> rusqlite::Result<StoredS
             })
         },
     )?;
+    let violations = children(
+        connection,
+        key,
+        "SELECT * FROM violation WHERE service = ?1 ORDER BY position",
+        |row| {
+            Ok(ViolationRecord {
+                step: row.get("step")?,
+                stable_digest: row.get("stable_digest")?,
+                made_ms: row.get("made_ms")?,
+                origin: row.get("origin")?,
+            })
+        },
+    )?;
     Ok(StoredService {
         args,
         bases,
         steps,
         manifests,
+        violations,
         ..service
     })
 }

@@ -201,6 +201,8 @@ pub struct ServiceRecord<C = ContextManifest> {
     pub steps: Vec<StepRecord>,
     /// The contexts that the build could read.
     pub manifests: Vec<C>,
+    /// What it reused at first though it was from before a clear.
+    pub violations: Vec<ViolationRecord>,
 }
 
 /// A service as read from the ledger.
@@ -233,6 +235,20 @@ pub enum ArgValue {
     Plain(String),
     /// The salted hash of a value that looks secret, see [`Ledger::salted`](crate::Ledger::salted).
     Salted(String),
+}
+
+/// A result that a build reused though it was from before a clear. Its step was run again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ViolationRecord {
+    /// BuildKit's name of the step.
+    pub step: String,
+    /// The step's digest without what differs between sessions.
+    pub stable_digest: String,
+    /// When the result was made, in milliseconds since 1970 by the builder's clock; unknown if nothing tells.
+    #[serde(rename = "created_ms")]
+    pub made_ms: Option<i64>,
+    /// Where it came from, for people.
+    pub origin: String,
 }
 
 /// One base image.

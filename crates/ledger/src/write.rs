@@ -164,6 +164,21 @@ fn insert_service(
     )?;
     let key = transaction.last_insert_rowid();
     insert_args(transaction, secrets, key, &service.args)?;
+    for (position, violation) in (0_i64..).zip(&service.violations) {
+        transaction
+            .prepare_cached(
+                "INSERT INTO violation (service, position, step, stable_digest, made_ms, origin)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                key,
+                position,
+                secrets.scrub(&violation.step),
+                violation.stable_digest,
+                violation.made_ms,
+                secrets.scrub(&violation.origin),
+            ])?;
+    }
     for (position, base) in (0_i64..).zip(&service.bases) {
         transaction
             .prepare_cached(

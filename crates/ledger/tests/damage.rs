@@ -175,7 +175,7 @@ fn a_newer_schema_is_left_alone() {
             error,
             LedgerError::NewerSchema {
                 found: 99,
-                known: 4,
+                known: 5,
                 ..
             }
         )

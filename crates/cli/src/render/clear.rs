@@ -62,6 +62,14 @@ pub fn stores(report: &ClearReport, cleared: bool) -> String {
         }
         let _ = writeln!(text, "{}", cells.trim_end());
     }
+    for store in report.stores.iter().filter(|store| store.shared_with_images > 0) {
+        let _ = writeln!(
+            text,
+            "\n{}: {} share layers with images; `docker builder prune` leaves those without -a, and builds reuse them",
+            name(store),
+            store.shared_with_images
+        );
+    }
     let left = report
         .stores
         .iter()

@@ -8,7 +8,6 @@ use std::time::{Duration, UNIX_EPOCH};
 use unstale_flow::build::explain::Origin;
 use unstale_flow::build::{
     BuildReport, Note, PlanReport, PlannedService, PlannedStep, Predicted, ServiceReport, Step, StepKind,
-    Violation,
 };
 use unstale_flow::clear::experiment::{ExperimentReport, Trial};
 use unstale_flow::clear::{Amount, ClearReport, StoreReport};
@@ -49,17 +48,8 @@ fn service(report: &ServiceReport) -> Value {
         "up_to_date": built && work.clone().all(|step| step.outcome == Outcome::Cached),
         "started": timestamp(report.started),
         "completed": timestamp(report.completed),
-        "violations": report.violations.iter().map(violation).collect::<Vec<_>>(),
+        "violations": report.violations,
         "steps": report.steps.iter().filter(|step| step.kind != StepKind::Internal).map(step).collect::<Vec<_>>(),
-    })
-}
-
-fn violation(violation: &Violation) -> Value {
-    json!({
-        "step": violation.step,
-        "stable_digest": violation.stable_digest,
-        "created_ms": violation.made_ms,
-        "origin": violation.origin,
     })
 }
 
@@ -113,6 +103,7 @@ pub fn why(story: &Story) -> String {
             "image_id": service.image_id,
             "outcome": service.outcome,
             "error": service.error,
+            "violations": service.violations,
             "steps": steps.map(|told| told_step(&told)).collect::<Vec<_>>(),
         })
     };
@@ -213,6 +204,7 @@ pub fn clear(report: &ClearReport, dry_run: bool) -> String {
             "builder": store.builder,
             "before": amount(store, store.before),
             "after": amount(store, store.after),
+            "shared_with_images": store.shared_with_images,
             "epoch": store.epoch.map(timestamp),
             "reason": store.leftovers.first().map(|left| left.reason.as_str()),
             "leftovers": leftovers.collect::<Vec<_>>(),

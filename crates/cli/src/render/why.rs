@@ -35,6 +35,14 @@ pub fn story(story: &Story) -> String {
         let name = style_data(&line(&service.service), Style::Bold);
         let _ = writeln!(text, "\n{name}  {}", service.outcome);
         text.push_str(&steps(&service.steps));
+        for violation in &service.violations {
+            let _ = writeln!(
+                text,
+                "  run again, because the result that was reused was from before a clear: {} ({})",
+                step_name(&violation.step),
+                line(&violation.origin)
+            );
+        }
         if let Some(error) = &service.error {
             let _ = writeln!(text, "  {}", style_data(&line(error), Style::Error));
         }

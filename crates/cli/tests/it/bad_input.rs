@@ -3,12 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where what it needs is missing")]
 
+mod clear;
 mod context;
 mod dockerfile;
 mod engine;
 mod failures;
 mod hostile;
 mod interrupt;
+mod private_engine;
 mod project;
 
 use serde_json::Value;

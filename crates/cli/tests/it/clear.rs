@@ -99,8 +99,12 @@ fn records(engine: &Engine) -> usize {
 }
 
 #[test]
-fn after_a_prune_old_steps_come_back_and_after_a_clear_they_do_not() {
+fn a_prune_that_keeps_what_images_share_is_told_and_what_is_cleared_stays_so_with_and_without_an_import() {
+    let Some(registry) = registry() else {
+        return left_out("no registry answers");
+    };
     on_idle_engines(|engine, project| {
+        // An inline cache, cleared as everybody does, and everything is cached again.
         write(project, None);
         assert_eq!(reused_by_docker(project, engine), 0, "{}", engine.name);
         docker(project, engine, &["builder", "prune", "--force"]);
@@ -108,6 +112,17 @@ fn after_a_prune_old_steps_come_back_and_after_a_clear_they_do_not() {
         // What an image shares is kept, whether there is an inline cache or not; containerd's store forgets it.
         let is_classic = ["d20", "d28"].contains(&engine.name.as_str());
         assert_eq!(reused, if is_classic { 3 } else { 0 }, "{}", engine.name);
+
+        // The cause is told, and how often.
+        docker(project, engine, &["builder", "prune", "--force"]);
+        let (_, document) = clear(project, engine, &["--dry-run"]);
+        let shared = document["stores"][0]["shared_with_images"].as_u64().unwrap();
+        assert_eq!(shared > 0, is_classic, "{}: {document:#}", engine.name);
+        let text = run(project.unstale(engine).args(["clear", "--dry-run"])).1;
+        let words = format!(
+            "{shared} share layers with images; `docker builder prune` leaves those without -a, and builds reuse them"
+        );
+        assert_eq!(text.contains(&words), is_classic, "{}: {text}", engine.name);
 
         let (code, document) = clear(project, engine, &["--yes"]);
         assert_eq!(
@@ -118,6 +133,43 @@ fn after_a_prune_old_steps_come_back_and_after_a_clear_they_do_not() {
         assert_eq!(document["schema"], "unstale.clear/1");
         assert_eq!(document["stores"][0]["after"]["records"], 0, "{}", engine.name);
         assert_eq!(records(engine), 0, "{}", engine.name);
+        assert_eq!(reused_by_docker(project, engine), 0, "{}", engine.name);
+
+        // The same with an import: what was pushed before the clear does not come back.
+        write(project, Some(&registry));
+        let image = format!("{}/{}:latest", registry.host, project.name());
+        unstale_build(project, engine, &[]);
+        docker(project, engine, &["push", &image]);
+        let (code, document) = clear(project, engine, &["--target", "builder,images", "--yes"]);
+        assert_eq!(code, 0, "{}: {document:#}", engine.name);
+        let (outcomes, _, stderr) = unstale_build(project, engine, &[]);
+        assert!(
+            outcomes.iter().all(|outcome| outcome == "ran"),
+            "{}: {outcomes:?}",
+            engine.name
+        );
+        let refused = format!("not imported: {image} holds results from before the clear at");
+        assert!(stderr.contains(&refused), "{}: {stderr}", engine.name);
+
+        // A plain build imports it: that it is there is said, and that it is not cleared.
+        let (code, document) = clear(project, engine, &["--target", "all", "--yes"]);
+        assert_eq!(code, 21, "{}: {document:#}", engine.name);
+        let told = reasons(&document);
+        assert!(
+            told.iter().any(|reason| reason.contains("is in its registry")),
+            "{told:?}"
+        );
+        let reused = reused_by_docker(project, engine);
+        assert!(reused > 0, "{}: a plain build imports it", engine.name);
+
+        // What is made later is admitted, and a cache in a registry goes if that is wanted.
+        assert_eq!(clear(project, engine, &["--yes"]).0, 0);
+        unstale_build(project, engine, &[]);
+        docker(project, engine, &["push", &image]);
+        let (_, _, stderr) = unstale_build(project, engine, &[]);
+        assert!(!stderr.contains("not imported"), "{}: {stderr}", engine.name);
+        let (code, document) = clear(project, engine, &["--target", "all", "--remote", "--yes"]);
+        assert_eq!(code, 0, "{}: {document:#}", engine.name);
         assert_eq!(reused_by_docker(project, engine), 0, "{}", engine.name);
     });
 }
@@ -440,52 +492,24 @@ fn what_a_build_keeps_through_a_clear_is_not_reused_unnoticed() {
         assert_eq!(outcomes, ["ran"], "{}: {document:#}\n{stderr}", engine.name);
         let violations = document["services"][0]["violations"].as_array().unwrap();
         assert_eq!(violations.len(), 1, "{}: {document:#}", engine.name);
+        let recorded = project
+            .unstale(engine)
+            .args(["why", "--format", "json"])
+            .output()
+            .unwrap();
+        let recorded: Value = serde_json::from_slice(&recorded.stdout).unwrap();
+        assert_eq!(
+            &recorded["services"][0]["violations"],
+            &document["services"][0]["violations"]
+        );
+        let told = project.unstale(engine).arg("why").output().unwrap();
+        let told = String::from_utf8_lossy(&told.stdout).into_owned();
+        assert!(
+            told.contains("from before a clear: RUN echo")
+                || told.contains("from before a clear: [2/2] RUN echo"),
+            "{told}"
+        );
         building.wait().unwrap();
-    });
-}
-
-#[test]
-fn an_import_from_before_a_clear_is_left_out() {
-    let Some(registry) = registry() else {
-        return left_out("no registry answers");
-    };
-    on_idle_engines(|engine, project| {
-        write(project, Some(&registry));
-        let image = format!("{}/{}:latest", registry.host, project.name());
-        unstale_build(project, engine, &[]);
-        docker(project, engine, &["push", &image]);
-        let (code, document) = clear(project, engine, &["--target", "builder,images", "--yes"]);
-        assert_eq!(code, 0, "{}: {document:#}", engine.name);
-
-        let (outcomes, _, stderr) = unstale_build(project, engine, &[]);
-        assert!(
-            outcomes.iter().all(|outcome| outcome == "ran"),
-            "{}: {outcomes:?}",
-            engine.name
-        );
-        assert!(
-            stderr.contains(&format!("not imported: {image}")),
-            "{}: {stderr}",
-            engine.name
-        );
-
-        // A plain build imports it: that it is there is said, and that it is not cleared.
-        let (code, document) = clear(project, engine, &["--target", "all", "--yes"]);
-        assert_eq!(code, 21, "{}: {document:#}", engine.name);
-        let told = reasons(&document);
-        assert!(
-            told.iter().any(|reason| reason.contains("is in its registry")),
-            "{told:?}"
-        );
-        let reused = reused_by_docker(project, engine);
-        assert!(reused > 0, "{}: a plain build imports it", engine.name);
-
-        // What a later build exports is admitted.
-        assert_eq!(clear(project, engine, &["--yes"]).0, 0);
-        unstale_build(project, engine, &[]);
-        docker(project, engine, &["push", &image]);
-        let (_, _, stderr) = unstale_build(project, engine, &[]);
-        assert!(!stderr.contains("not imported"), "{}: {stderr}", engine.name);
     });
 }
 

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use unstale_buildkit::control::UsageRecord;
 use unstale_buildkit::prune::Prune;
-use unstale_ledger::{Ledger, LedgerError};
+use unstale_ledger::{Ledger, LedgerError, ViolationRecord};
 
 /// The moment of the last clear: of the builder, or of the cache that it shares with others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,19 +37,6 @@ impl Epochs {
         let both = self.builder.iter().chain(&self.shared);
         both.max_by_key(|epoch| epoch.nanoseconds)
     }
-}
-
-/// A reused result from before the clear.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// BuildKit's name of the step.
-    pub step: String,
-    /// The step's digest without what differs between sessions.
-    pub stable_digest: String,
-    /// When the result was made, in milliseconds since 1970; unknown if nothing tells.
-    pub made_ms: Option<i64>,
-    /// Where it came from, for people.
-    pub origin: String,
 }
 
 impl Epoch {
@@ -114,14 +101,14 @@ impl Epoch {
     }
 
     /// The steps of a build that reused a result from before the clear, or one of somebody else's of which it cannot be told.
-    pub fn violations(&self, steps: &[Step]) -> Vec<Violation> {
+    pub fn violations(&self, steps: &[Step]) -> Vec<ViolationRecord> {
         let work = steps
             .iter()
             .filter(|step| step.kind == StepKind::Instruction && step.outcome == Outcome::Cached);
         work.filter_map(|step| self.violation(step)).collect()
     }
 
-    fn violation(&self, step: &Step) -> Option<Violation> {
+    fn violation(&self, step: &Step) -> Option<ViolationRecord> {
         let origin = step.origin.as_ref();
         let made = step.result.as_ref().and_then(|result| result.made.as_ref());
         let made_ms = made
@@ -132,7 +119,7 @@ impl Epoch {
             (None, Some(made_ms)) => made_ms < self.nanoseconds / 1_000_000,
             (None, None) => false,
         };
-        is_old.then(|| Violation {
+        is_old.then(|| ViolationRecord {
             step: step.name.clone(),
             stable_digest: step.stable_digest.clone(),
             made_ms,

@@ -25,7 +25,6 @@ pub(crate) use steps::steps_of_replay;
 
 pub use unstale_plan::{Cause, CauseKind, Change, Note, Outcome as Predicted};
 
-pub use epoch::Violation;
 pub(crate) use epoch::above;
 pub(crate) use plan::held;
 pub use plan::{PlanReport, PlannedService, PlannedStep, plan};

@@ -239,6 +239,7 @@ fn service_record(report: &ServiceReport) -> ServiceRecord {
             .collect(),
         steps: report.steps.iter().map(step_record).collect(),
         manifests: Vec::new(),
+        violations: report.violations.clone(),
     }
 }
 

@@ -8,7 +8,7 @@ mod look;
 pub use error::ServiceError;
 pub(super) use look::look;
 
-use super::epoch::{Epoch, Epochs, Violation};
+use super::epoch::{Epoch, Epochs};
 use super::kept::Kept;
 use super::project::Records;
 use super::request::Target;
@@ -37,7 +37,7 @@ use unstale_buildkit::llb::{Definition, Graph, Op};
 use unstale_buildkit::session::{Credentials, ImageStream, Services, Session, Transfer};
 use unstale_context::HashIndex;
 use unstale_docker::EngineError;
-use unstale_ledger::Ledger;
+use unstale_ledger::{Ledger, ViolationRecord};
 
 /// What all services of a build share.
 pub(super) struct Shared {
@@ -120,7 +120,7 @@ pub struct ServiceReport {
     /// image that it is in, and `inline`.
     pub cache_export: Option<(String, String)>,
     /// What was reused though it is from before the last clear. These steps were run again.
-    pub violations: Vec<Violation>,
+    pub violations: Vec<ViolationRecord>,
     /// When it began, by this machine's clock.
     pub started: SystemTime,
     /// When it ended.
@@ -161,7 +161,7 @@ pub(super) async fn build(
     let mut token = kept.guess();
     // What ran in a build whose image the engine lost while it unpacked it.
     let mut lost: Option<Record> = None;
-    let mut violations: Vec<Violation> = Vec::new();
+    let mut violations: Vec<ViolationRecord> = Vec::new();
     let (record, result) = loop {
         let mut record = Record::default();
         let folders = (&kept, token.as_str());
@@ -242,7 +242,7 @@ pub(super) async fn build(
     }
 }
 
-fn old_results(violations: &[Violation], epoch: &Epoch) -> String {
+fn old_results(violations: &[ViolationRecord], epoch: &Epoch) -> String {
     let steps: Vec<&str> = violations
         .iter()
         .map(|violation| instruction(&violation.step))

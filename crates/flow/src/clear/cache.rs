@@ -12,7 +12,7 @@ use unstale_buildkit::control::{Client, UsageRecord};
 use unstale_buildkit::prune::{CACHE_MOUNT, Prune};
 use unstale_buildkit::transport::{Connect, Stream, Wire};
 use unstale_docker::buildx::{Instance, Node};
-use unstale_docker::{ContainerEngine, Environment, dial_container};
+use unstale_docker::{ContainerEngine, Environment, ImageStore, dial_container};
 use unstale_ledger::{Clear, Ledger, LedgerError};
 
 /// How often is looked whether they have let go: no event tells.
@@ -30,6 +30,8 @@ pub(super) struct Cache {
     name: String,
     connection: Result<Connection, Leftover>,
     records: Vec<UsageRecord>,
+    /// Records that images share are reused as long as the images are there (docs/clearing.md).
+    keeps_shared: bool,
 }
 
 struct Connection {
@@ -45,6 +47,7 @@ impl Cache {
             name: builder.describe(),
             connection: Ok(Connection::of(builder)),
             records: Vec::new(),
+            keeps_shared: builder.identity.storage == ImageStore::Classic,
         }
     }
 
@@ -56,11 +59,13 @@ impl Cache {
                 name: format!("buildkit at {name}"),
                 connection: Ok(Connection::of(&builder)),
                 records: Vec::new(),
+                keeps_shared: false,
             },
             Err(error) => Cache {
                 connection: Err(unreachable(&error)),
                 name: format!("buildkit at {name}"),
                 records: Vec::new(),
+                keeps_shared: false,
             },
         }
     }
@@ -113,6 +118,7 @@ impl Cache {
             name,
             connection,
             records: Vec::new(),
+            keeps_shared: false,
         }
     }
 
@@ -127,6 +133,7 @@ impl Cache {
             name,
             connection: Err(leftover),
             records: Vec::new(),
+            keeps_shared: false,
         }
     }
 
@@ -141,6 +148,7 @@ impl Cache {
             name,
             connection: Err(leftover),
             records: Vec::new(),
+            keeps_shared: false,
         }
     }
 
@@ -160,6 +168,9 @@ impl Cache {
             Some(self.name.clone()),
             amount(&self.records, whole, mounts),
         );
+        let counts = whole && self.keeps_shared;
+        let shared = self.records.iter().filter(|record| counts && record.shared);
+        report.shared_with_images = shared.count() as u64;
         report.is_known = self.connection.is_ok();
         report.leftovers.extend(self.connection.as_ref().err().cloned());
         report

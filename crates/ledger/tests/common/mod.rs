@@ -74,6 +74,12 @@ pub fn service(name: &str) -> ServiceRecord {
         completed_ms: Some(2),
         error: None,
         args: Vec::new(),
+        violations: vec![ViolationRecord {
+            step: format!("[{name} stage-1 1/2] COPY . /app/"),
+            stable_digest: "sha256:3333".to_owned(),
+            made_ms: Some(3),
+            origin: "build 1f2e3d4c5b6a".to_owned(),
+        }],
         bases: vec![
             BaseRecord {
                 reference: "watchparty-base:latest".to_owned(),
@@ -165,6 +171,7 @@ pub fn assert_stored(ledger: &Ledger, stored: &StoredService, written: &ServiceR
         bases: written.bases,
         steps: written.steps,
         manifests: stored.manifests.clone(),
+        violations: written.violations,
     };
     assert_eq!(*stored, expected);
 }

@@ -1,13 +1,12 @@
 //! Engines that cannot be reached, or go away.
 
+use super::private_engine::Private;
 use super::{Ended, run, scrub, unstale, web};
 use insta::assert_snapshot;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use testkit::{Engine, Home, Project, engine, left_out, unstale_binary};
+use testkit::{Project, engine, left_out, unstale_binary};
 
 /// A project and `unstale build` on an engine at a socket of the project's folder.
 fn build_at(project: &Project, socket: &str) -> Ended {
@@ -160,120 +159,6 @@ fn an_unknown_context_is_said() {
     assert!(ended.stderr.contains("--context"), "{}", ended.stderr);
 }
 
-/// A second daemon with the programs of a running one, and everything else its own.
-struct Private {
-    folder: tempfile::TempDir,
-    command: Vec<String>,
-    environment: Vec<(String, String)>,
-    daemon: Child,
-}
-
-impl Private {
-    /// Starts it as the engine was started, or says why it cannot be done.
-    fn start(like: &Engine) -> Result<Private, String> {
-        let home = Home::from_env().daemon(&like.name);
-        let read =
-            |path: &Path| std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()));
-        let pid = read(&home.join("dockerd.pid"))?;
-        let process = Path::new("/proc").join(pid.trim());
-        let folder = tempfile::Builder::new()
-            .prefix("eng")
-            .tempdir_in("/var/tmp")
-            .unwrap();
-        let (old, new) = (home.display().to_string(), folder.path().display().to_string());
-        // Its configuration is part of its folder, and what else is in there is not.
-        let configuration = read(&home.join("daemon.json"))?;
-        std::fs::write(folder.path().join("daemon.json"), configuration).unwrap();
-        let mut command: Vec<String> = read(&process.join("cmdline"))?
-            .trim_end_matches('\0')
-            .split('\0')
-            .map(|word| word.replace(&old, &new))
-            .collect();
-        let bridge = command
-            .iter()
-            .position(|word| word == "--bridge")
-            .ok_or("no --bridge")?;
-        command[bridge + 1] = "none".to_owned();
-        let environment: Vec<(String, String)> = read(&process.join("environ"))?
-            .split('\0')
-            .filter_map(|entry| entry.split_once('='))
-            .filter(|(name, _)| ["PATH", "LD_LIBRARY_PATH"].contains(name))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-        let mut private = Private {
-            daemon: Self::spawn(&command, &environment, folder.path()),
-            folder,
-            command,
-            environment,
-        };
-        private.wait();
-        Ok(private)
-    }
-
-    fn spawn(command: &[String], environment: &[(String, String)], folder: &Path) -> Child {
-        let log = std::fs::File::create(folder.join("log")).unwrap();
-        Command::new(&command[0])
-            .args(&command[1..])
-            .env_clear()
-            .envs(environment.iter().cloned())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap()
-    }
-
-    fn socket(&self) -> std::path::PathBuf {
-        self.folder.path().join("docker.sock")
-    }
-
-    fn wait(&mut self) {
-        let begun = Instant::now();
-        while Engine::probe("private", &self.socket()).is_err() {
-            let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            assert!(begun.elapsed() < Duration::from_secs(60), "{}", log());
-            assert!(self.daemon.try_wait().unwrap().is_none(), "{}", log());
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn engine(&self) -> Engine {
-        Engine::probe("private", &self.socket()).unwrap()
-    }
-
-    fn kill(&mut self) {
-        self.daemon.kill().unwrap();
-        self.daemon.wait().unwrap();
-    }
-
-    fn restart(&mut self) {
-        self.daemon = Self::spawn(&self.command, &self.environment, self.folder.path());
-        self.wait();
-    }
-}
-
-impl Drop for Private {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.daemon.id().to_string()).status();
-        let _ = self.daemon.wait();
-        // After a kill, the daemon's containerd belongs to nobody.
-        if let Ok(pid) = std::fs::read_to_string(self.folder.path().join("exec/containerd/containerd.pid")) {
-            let _ = Command::new("kill")
-                .args(["-9", pid.trim()])
-                .stderr(Stdio::null())
-                .status();
-        }
-        for mount in std::fs::read_to_string("/proc/self/mounts")
-            .unwrap_or_default()
-            .lines()
-        {
-            let point = mount.split(' ').nth(1).unwrap_or_default();
-            if Path::new(point).starts_with(self.folder.path()) {
-                let _ = Command::new("umount").args(["-l", point]).status();
-            }
-        }
-    }
-}
-
 #[test]
 fn an_engine_that_is_killed_during_a_build_fails_the_build_and_the_next_one_works() {
     let Some(like) = engine("d28c").or_else(|| engine("d28")) else {
@@ -288,18 +173,7 @@ fn an_engine_that_is_killed_during_a_build_fails_the_build_and_the_next_one_work
         "killed",
         "FROM busybox\nRUN --network=none echo begun && sleep 300\n",
     );
-    let saved = project.path().join("busybox.tar");
-    let save = run(project
-        .command(like, "docker")
-        .args(["save", "busybox", "-o"])
-        .arg(&saved));
-    assert_eq!(save.code, 0, "{}", save.stderr);
-    let load = run(project
-        .command(&engine, "docker")
-        .args(["load", "-i"])
-        .arg(&saved));
-    assert_eq!(load.code, 0, "{}", load.stderr);
-    std::fs::remove_file(saved).unwrap();
+    private.load(like, &project, "busybox");
 
     let begun = Instant::now();
     let mut build =
