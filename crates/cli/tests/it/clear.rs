@@ -27,7 +27,7 @@ pub(crate) fn write(project: &Project, registry: Option<&Registry>) {
 }
 
 /// With each engine alone, whose cache nobody uses.
-fn on_idle_engines(test: impl Fn(&Engine, &Project) + Sync) {
+pub(crate) fn on_idle_engines(test: impl Fn(&Engine, &Project) + Sync) {
     on_every_engine_alone(|engine, project| {
         let usage = engine.api("GET", "/system/df?type=build-cache").unwrap();
         let mut records = usage["BuildCache"].as_array().into_iter().flatten();

@@ -1,9 +1,10 @@
 //! The example project, from its first build to its answers, on every engine.
 
+use crate::clear::{on_idle_engines, reused_by_docker};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
-use testkit::{Engine, Project, engines, left_out};
+use testkit::{Engine, Project, engines, left_out, unstale_binary};
 
 /// A copy of the example with image names and ports of its own, outside of any repository.
 struct WatchParty {
@@ -187,4 +188,41 @@ fn the_example_is_built_started_and_rebuilt_as_far_as_it_changed() {
     if engines().is_empty() {
         left_out("no engine");
     }
+}
+
+#[test]
+fn what_its_after_state_clears_no_build_reuses() {
+    on_idle_engines(|engine, _| {
+        let party = WatchParty::new(engine);
+        let run = |script: &str| {
+            let mut command = party.project.command(engine, "bash");
+            let folder = unstale_binary().parent().unwrap().to_owned();
+            let path = std::env::join_paths(
+                [folder]
+                    .into_iter()
+                    .chain(std::env::split_paths(&path_of(&command))),
+            );
+            party.output(command.arg(script).env("PATH", path.unwrap()))
+        };
+        reused_by_docker(&party.project, engine);
+        run("scripts/deployment/clear-caches.sh");
+        let reused = reused_by_docker(&party.project, engine);
+        let is_classic = ["d20", "d28"].contains(&engine.name.as_str());
+        assert_eq!(reused > 0, is_classic, "{}: {reused}", engine.name);
+        copy(&example().join("after"), &example().join("after"), &party.project);
+        let report = run("scripts/clear-caches.sh");
+        assert!(
+            report.contains("cleared, and proven"),
+            "{}: {report}",
+            engine.name
+        );
+        assert_eq!(reused_by_docker(&party.project, engine), 0, "{}", engine.name);
+    });
+}
+
+/// The `PATH` that a command will have.
+fn path_of(command: &Command) -> std::ffi::OsString {
+    let own = command.get_envs().find(|(name, _)| *name == "PATH");
+    let own = own.and_then(|(_, value)| value.map(ToOwned::to_owned));
+    own.or_else(|| std::env::var_os("PATH")).unwrap_or_default()
 }

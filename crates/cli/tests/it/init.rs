@@ -445,3 +445,30 @@ fn a_machine_without_unstale_is_told() {
     assert_eq!(ended.code, Some(127));
     assert_snapshot!(ended.stderr, @"ERROR: unstale is not on PATH: install it on this machine, or add its folder to the PATH of the runner");
 }
+
+#[test]
+fn the_examples_after_state_is_what_is_written_for_it() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/watch-party");
+    let project = Project::new("after");
+    let compose = fs::read_to_string(example.join("docker-compose.yml")).unwrap();
+    project.write("docker-compose.yml", compose);
+    // With Compose, which knows the services.
+    let ended = run(&project, &mut command(&project, &[]));
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    if ended.stderr.contains("Compose") {
+        return left_out(&ended.stderr);
+    }
+    for path in [WORKFLOW, SCRIPT] {
+        let after = fs::read_to_string(example.join("after").join(path)).unwrap();
+        assert_eq!(
+            after,
+            read(&project, path),
+            "{path}: write it again with `unstale init`"
+        );
+    }
+    let mode = fs::metadata(example.join("after").join(SCRIPT))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o111, 0o111);
+}
