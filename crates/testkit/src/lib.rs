@@ -18,6 +18,7 @@ mod scratch;
 mod services;
 mod tree;
 pub mod up;
+pub mod web;
 
 pub use engine::{Engine, Store, engine, engines};
 pub use error::Error;

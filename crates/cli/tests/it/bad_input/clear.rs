@@ -4,10 +4,8 @@ use super::interrupt::Running;
 use super::private_engine::Private;
 use super::{run, web};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
+use testkit::web::{Answer, Server};
 use testkit::{Engine, Project, engine, engines, left_out};
 
 /// The exit code of a clear, its document, and what was on standard error.
@@ -139,27 +137,6 @@ fn an_import_from_a_registry_that_is_down_is_not_said_to_be_cleared() {
     }
 }
 
-/// Answers one request after the other as GitHub would; gives its address, and the first lines of what was asked.
-fn github(answers: Vec<(&'static str, &'static str, &'static str)>) -> (String, mpsc::Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let (sender, asked) = mpsc::channel();
-    std::thread::spawn(move || {
-        for (status, header, body) in answers {
-            let (stream, _) = listener.accept().unwrap();
-            let lines = BufReader::new(&stream).lines().map_while(Result::ok);
-            let lines: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-            let _ = sender.send(lines.first().cloned().unwrap_or_default());
-            let length = body.len();
-            let _ = write!(
-                &stream,
-                "HTTP/1.1 {status}\r\n{header}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-            );
-        }
-    });
-    (address, asked)
-}
-
 #[test]
 fn what_github_refuses_is_said_and_not_claimed_and_the_next_clear_completes() {
     const ONE: &str = r#"{"total_count":1,"actions_caches":[{"id":7,"ref":"refs/heads/main","key":"k","size_in_bytes":10}]}"#;
@@ -169,44 +146,43 @@ fn what_github_refuses_is_said_and_not_claimed_and_the_next_clear_completes() {
         return left_out("no engine");
     };
     let project = web("ci", "FROM busybox\n");
-    let clear = |answers: Vec<(&'static str, &'static str, &'static str)>| {
+    let clear = |answers: Vec<fn() -> Answer>| {
         let count = answers.len();
-        let (address, asked) = github(answers);
+        let server = Server::start(move |_, before| answers[before]());
         let variables = [
-            ("GITHUB_API_URL", address.as_str()),
+            ("GITHUB_API_URL", server.url.as_str()),
             ("GITHUB_REPOSITORY", "octo/hello"),
             ("GITHUB_TOKEN", "ghs_S3cret"),
         ];
         let (code, document, stderr) = clear(&project, engine, &["--target", "ci"], &variables);
-        assert_eq!(asked.iter().take(count).count(), count, "{document:#}");
+        assert_eq!(server.requests().len(), count, "{document:#}");
         assert!(
             !format!("{document}{stderr}").contains("S3cret"),
             "{document:#}\n{stderr}"
         );
         (code, document["proven"] == true, left(&document))
     };
-    for (status, header, words) in [
-        ("401 Unauthorized", "", "GitHub does not accept the token"),
-        ("403 Forbidden", "", "actions: write"),
+    type Refusal = (fn() -> Answer, &'static str);
+    let refusals: [Refusal; 4] = [
+        (|| Answer::new(401, REFUSED), "GitHub does not accept the token"),
+        (|| Answer::new(403, REFUSED), "actions: write"),
         (
-            "429 Too Many Requests",
-            "Retry-After: 3600\r\n",
+            || Answer::new(429, REFUSED).with("Retry-After: 3600"),
             "try again in 1h",
         ),
-        ("500 Internal Server Error", "", "GitHub answered 500"),
-    ] {
-        let (code, proven, left) = clear(vec![(status, header, REFUSED)]);
-        assert_eq!((code, proven), (21, false), "{status}: {left}");
-        assert!(left.contains(words), "{status}: {left}");
+        (|| Answer::new(500, REFUSED), "GitHub answered 500"),
+    ];
+    for (refusal, words) in refusals {
+        let (code, proven, left) = clear(vec![refusal]);
+        assert_eq!((code, proven), (21, false), "{words}: {left}");
+        assert!(left.contains(words), "{words}: {left}");
     }
     // The list is given, and the deletion refused.
-    let (code, proven, left) = clear(vec![("200 OK", "", ONE), ("403 Forbidden", "", REFUSED)]);
+    let (code, proven, left) = clear(vec![|| Answer::new(200, ONE), || Answer::new(403, REFUSED)]);
     assert_eq!((code, proven), (21, false), "{left}");
     assert!(left.contains("Resource not accessible"), "{left}");
-    let done = clear(vec![
-        ("200 OK", "", ONE),
-        ("204 No Content", "", ""),
-        ("200 OK", "", NONE),
-    ]);
+    let done = clear(vec![|| Answer::new(200, ONE), || Answer::new(204, ""), || {
+        Answer::new(200, NONE)
+    }]);
     assert_eq!(done, (0, true, String::new()));
 }

@@ -1,4 +1,7 @@
-//! A small HTTP server on the loopback interface. It knows nothing of GitHub: each test says what it answers.
+//! A small HTTP server on the loopback interface, for clients of what cannot be had here: each test says what it answers.
+
+// A server that cannot go on fails the test.
+#![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -57,6 +60,9 @@ pub struct Server {
 
 impl Server {
     /// Starts one that answers with `answer`, which gets the request and how many came before it.
+    ///
+    /// # Panics
+    /// If the loopback interface has no port left.
     pub fn start(answer: impl Fn(&Request, usize) -> Answer + Send + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -75,6 +81,9 @@ impl Server {
     }
 
     /// All requests so far.
+    ///
+    /// # Panics
+    /// If `answer` has panicked.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }

@@ -3,12 +3,10 @@
 // A test that cannot go on says so by panicking, in its helpers too.
 #![allow(clippy::unwrap_used)]
 
-mod server;
-
-use server::{Answer, Request, Server};
 use std::error::Error as _;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
+use testkit::web::{Answer, Request, Server};
 use unstale_github::{Client, Filter, GithubError};
 
 const TOKEN: &str = "ghs_S3cretTokenOfTheTest";
