@@ -44,7 +44,7 @@ pub enum RerunError {
     #[error("{0:?} names no step")]
     Malformed(String),
     /// The service is not built.
-    #[error("--rerun {rerun}: no service {service} is built")]
+    #[error("{rerun}: no service {service} is built")]
     NoService {
         /// The selection.
         rerun: String,
@@ -54,7 +54,7 @@ pub enum RerunError {
         services: Vec<String>,
     },
     /// Several services are built, and the selection names none.
-    #[error("--rerun {rerun}: several services are built, and it names none")]
+    #[error("{rerun}: several services are built, and it names none")]
     WhichService {
         /// The selection.
         rerun: String,
@@ -62,7 +62,7 @@ pub enum RerunError {
         services: Vec<String>,
     },
     /// No step is selected.
-    #[error("--rerun {rerun}: {service} has no such step")]
+    #[error("{rerun}: {service} has no such step")]
     NoStep {
         /// The selection.
         rerun: String,
@@ -72,7 +72,7 @@ pub enum RerunError {
         steps: Vec<(String, String)>,
     },
     /// What is selected is fetched and not run.
-    #[error("--rerun {rerun}: {instruction} is fetched, not run")]
+    #[error("{rerun}: {instruction} is fetched, not run")]
     NotRun {
         /// The selection.
         rerun: String,
@@ -80,7 +80,7 @@ pub enum RerunError {
         instruction: String,
     },
     /// Several steps are selected where one is meant.
-    #[error("--rerun {rerun}: {} steps of {service} are meant by it", steps.len())]
+    #[error("{rerun}: {} steps of {service} are meant by it", steps.len())]
     Ambiguous {
         /// The selection.
         rerun: String,

@@ -182,9 +182,12 @@ impl Steps {
             .common
             .iter()
             .map(|(service, steps)| Leftover {
-                reason: format!(
-                    "{steps} steps of {service} are also another service's, or before the one that is named"
-                ),
+                reason: match steps {
+                    1 => format!("a step of {service} is also another service's, or before the one that is named"),
+                    _ => format!(
+                        "{steps} steps of {service} are also another service's, or before the one that is named"
+                    ),
+                },
                 hint: Some("name the other service as well to clear them".to_owned()),
                 can_answer: true,
             })
