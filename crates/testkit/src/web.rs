@@ -71,7 +71,8 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let stream = stream.unwrap();
-                let request = read(&stream);
+                // Some clients try TLS first.
+                let Some(request) = read(&stream) else { continue };
                 let before = kept.lock().unwrap().len();
                 kept.lock().unwrap().push(request.clone());
                 write(&stream, &answer(&request, before));
@@ -89,13 +90,14 @@ impl Server {
     }
 }
 
-fn read(stream: &TcpStream) -> Request {
-    let mut lines = BufReader::new(stream).lines().map(|line| line.unwrap());
-    let line = lines.next().unwrap_or_default();
-    Request {
-        line: line.trim_end_matches(" HTTP/1.1").to_owned(),
+/// What a client asks; [`None`] if it speaks something else.
+fn read(stream: &TcpStream) -> Option<Request> {
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let line = lines.next()?;
+    Some(Request {
+        line: line.strip_suffix(" HTTP/1.1")?.to_owned(),
         headers: lines.take_while(|line| !line.is_empty()).collect(),
-    }
+    })
 }
 
 /// A client that had enough closes the connection: that is no error here.

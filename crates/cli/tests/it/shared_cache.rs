@@ -4,6 +4,7 @@ use crate::options::{Built, output, unstale_build};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use testkit::web::{Answer, Server};
 use testkit::{Engine, Project, Registry, engine, left_out, registry};
 
 /// A machine: an engine, and what unstale remembers there.
@@ -291,4 +292,69 @@ fn a_registry_that_is_down_stops_no_build_and_proves_no_clear() {
         format!("[cache]\nshared = \"{}/{}\"\n", registry.host, project.name()),
     );
     assert_eq!(machine.clear(&[]).0, Some(0));
+}
+
+/// A registry with a marker, cleared at a moment, that takes nothing.
+fn read_only(cleared: u64) -> Server {
+    let empty = r#"{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:0","size":2}"#;
+    let annotations = format!(r#"{{"unstale.cleared":"{cleared}000000000"}}"#);
+    let marker = format!(
+        r#"{{"schemaVersion":2,"artifactType":"application/vnd.unstale.cache.epoch.v1","config":{empty},"layers":[{empty}],"annotations":{annotations}}}"#
+    );
+    Server::start(move |request, _| match request.line.split_once(' ') {
+        Some(("GET", path)) if path.ends_with("/manifests/cache-epoch") => Answer::new(200, marker.clone()),
+        Some(("GET", path)) if path.contains("/tags/list") => Answer::new(200, r#"{"tags":["cache-epoch"]}"#),
+        Some(("GET" | "HEAD", path)) if !path.ends_with("/v2/") => Answer::new(404, ""),
+        Some(("GET", _)) => Answer::new(200, ""),
+        _ => Answer::new(403, r#"{"errors":[{"code":"DENIED","message":"read only"}]}"#),
+    })
+}
+
+#[test]
+fn a_registry_that_takes_nothing_fails_no_build_and_proves_no_clear() {
+    let Some(registry) = registry() else {
+        return left_out("no registry answers");
+    };
+    for name in ["d28", "d28c"] {
+        let Some(engine) = engine(name) else {
+            left_out(&format!("{name} is not there"));
+            continue;
+        };
+        let project = Project::new("shared");
+        let _lock = engine.shared();
+        let machine = Machine {
+            engine,
+            project: &project,
+        };
+        write(&machine, &machine, &registry);
+        let shared = |server: &Server| {
+            let host = server.url.strip_prefix("http://").unwrap();
+            project.write("unstale.toml", format!("[cache]\nshared = \"{host}/cache\"\n"));
+        };
+        let server = read_only(1_000_000_000);
+        shared(&server);
+        let built = machine.build(&[]);
+        assert!(
+            built.stderr.contains("the shared cache was not written"),
+            "{name}: {}",
+            built.stderr
+        );
+        let (code, document) = machine.clear(&[]);
+        assert_eq!(
+            (code, &document["proven"]),
+            (Some(21), &false.into()),
+            "{name}: {document:#}"
+        );
+        assert!(document.to_string().contains("read only"), "{name}: {document:#}");
+
+        // A clock that is wrong is said.
+        let server = read_only(4_000_000_000);
+        shared(&server);
+        let built = machine.build(&[]);
+        assert!(
+            built.stderr.contains("ahead of this machine's clock"),
+            "{name}: {}",
+            built.stderr
+        );
+    }
 }

@@ -12,6 +12,9 @@ use unstale_buildkit::control::UsageRecord;
 use unstale_buildkit::prune::Prune;
 use unstale_ledger::{Ledger, LedgerError, ViolationRecord};
 
+/// What is more than this is no clear of just now by another machine's clock.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+
 /// The moment of the last clear: of the builder, or of the cache that it shares with others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Epoch {
@@ -62,6 +65,12 @@ impl Epoch {
             nanoseconds: marker.cleared?,
             of: " of the shared cache",
         })
+    }
+
+    /// How long until the clear, if it is later than clocks that agree can say.
+    pub fn ahead_of(&self, now: SystemTime) -> Option<Duration> {
+        let ahead = u64::try_from(self.nanoseconds.saturating_sub(nanoseconds(now))).ok()?;
+        Some(Duration::from_nanos(ahead)).filter(|ahead| *ahead > CLOCKS_DIFFER)
     }
 
     /// In nanoseconds since 1970.
@@ -189,5 +198,8 @@ mod tests {
             .collect();
         assert_eq!(old, ["new-on-old", "above", "old"]);
         assert_eq!(epoch.describe(), "the clear at 1970-01-01T00:01:40Z");
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(epoch.ahead_of(at(39)), Some(Duration::from_secs(61)));
+        assert_eq!((epoch.ahead_of(at(40)), epoch.ahead_of(at(200))), (None, None));
     }
 }

@@ -17,6 +17,7 @@ use futures_util::future::{self, BoxFuture};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use unstale_buildkit::control::UsageRecord;
@@ -260,6 +261,16 @@ impl Begun {
             None
         });
         let shared = sharing.as_ref().and_then(|sharing| sharing.epoch.clone());
+        if let Some((epoch, ahead)) = shared
+            .as_ref()
+            .and_then(|epoch| Some((epoch, epoch.ahead_of(SystemTime::now())?)))
+        {
+            warnings.push(format!(
+                "{} is {} ahead of this machine's clock: until then every step runs, and nothing is imported",
+                epoch.describe(),
+                humantime::format_duration(Duration::from_secs(ahead.as_secs()))
+            ));
+        }
         let epochs = Epochs {
             builder: epoch,
             shared: shared.filter(|_| !request.allow_old),
