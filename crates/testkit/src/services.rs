@@ -10,6 +10,7 @@ use std::{env, thread};
 
 use crate::engine::{listed, required};
 use crate::home::Home;
+use crate::lock::EngineLock;
 
 /// A stand-alone BuildKit daemon that answers.
 #[derive(Debug, Clone)]
@@ -24,6 +25,23 @@ pub struct Buildkitd {
     pub cert: PathBuf,
     /// The client's key (PEM, PKCS #8).
     pub key: PathBuf,
+}
+
+impl Buildkitd {
+    /// Holds it alone: to prune, clear, or read all of its cache. Whoever holds an engine as well takes that one first.
+    pub fn exclusive(&self) -> EngineLock {
+        Self::lock(true)
+    }
+
+    /// Holds it beside others, for as long as it is used.
+    pub fn shared(&self) -> EngineLock {
+        Self::lock(false)
+    }
+
+    fn lock(exclusive: bool) -> EngineLock {
+        EngineLock::take(&Home::from_env(), "buildkitd", exclusive)
+            .unwrap_or_else(|error| panic!("buildkitd: {}", error.full()))
+    }
 }
 
 /// An image registry without TLS on a loopback address.

@@ -45,7 +45,7 @@ impl Builder {
                 };
                 let (builder, test) = (&builder, &test);
                 let on_engine = move || {
-                    let _shared = engine.shared();
+                    let _shared = (engine.shared(), builder.daemon.shared());
                     test(builder, engine, &Project::new("builder"));
                 };
                 let thread = thread::Builder::new().name(name.to_owned());

@@ -154,7 +154,7 @@ fn a_stand_alone_builder_has_no_images_that_could_hold_anything_back() {
     let (Some(engine), Some(buildkitd)) = (engine("d28"), buildkitd()) else {
         return left_out("no buildkitd, or no d28 beside it");
     };
-    let _shared = engine.shared();
+    let _shared = (engine.shared(), buildkitd.shared());
     let project = Project::new("experiment");
     let found = experiment(&project, engine, &["--builder", &buildkitd.unix]);
     let nothing = |way: &str| (way.to_owned(), 0);

@@ -282,7 +282,7 @@ fn a_stand_alone_builder_gives_the_next_service_the_step_that_ran_again() {
         left_out("no buildkitd, registry or engine answers");
         return;
     };
-    let _shared = engine.shared();
+    let _shared = (engine.shared(), builder.shared());
     let project = Project::new("rerun");
     let base = format!("{}/{}-busybox", registry.host, project.name());
     output(project.command(engine, "docker").args(["tag", "busybox", &base]));
