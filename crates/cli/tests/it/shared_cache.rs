@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use testkit::web::{Answer, Server};
-use testkit::{Engine, Project, Registry, engine, left_out, registry};
+use testkit::{Engine, Project, Registry, buildkitd, engine, left_out, registry};
 
 /// A machine: an engine, and what unstale remembers there.
 struct Machine<'a> {
@@ -182,6 +182,33 @@ fn what_one_machine_builds_another_reuses_until_one_clears_it() {
             "{name}: an own result is from before the clear"
         );
     });
+}
+
+#[test]
+fn a_stand_alone_builder_shares_its_cache_as_well() {
+    let (Some(registry), Some(buildkitd)) = (registry(), buildkitd()) else {
+        return left_out("no registry or no buildkitd answers");
+    };
+    let (Some(engine), Some(other)) = (engine("d28"), engine("d28c")) else {
+        return left_out("d28 and d28c are not both there");
+    };
+    let project = Project::new("shared");
+    let _locks = (engine.shared(), other.shared(), buildkitd.shared());
+    let [engine, other] = [engine, other].map(|engine| Machine {
+        engine,
+        project: &project,
+    });
+    // The base image in the registry is that of the last push.
+    write(&other, &engine, &registry);
+    let built = engine.build(&["--builder", &buildkitd.unix]);
+    assert_eq!(built.outcomes("app"), ["ran", "ran"]);
+    assert!(!built.stderr.contains("warning"), "{}", built.stderr);
+    let built = other.build(&[]);
+    assert_eq!(built.outcomes("app"), ["cached", "cached"], "{}", built.stderr);
+    assert_eq!(imported(&built).len(), 2);
+    assert_eq!(other.clear(&[]).0, Some(0));
+    let built = engine.build(&["--builder", &buildkitd.unix]);
+    assert_eq!(built.outcomes("app"), ["ran", "ran"], "{}", built.stderr);
 }
 
 #[test]

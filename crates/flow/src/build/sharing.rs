@@ -7,7 +7,7 @@ use super::spec::ServiceBuild;
 use crate::builder::Builder;
 use crate::registry;
 use crate::shared_cache::{Place, SharedCache};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use unstale_buildkit::gateway::CacheEntry;
 use unstale_docker::{EngineError, Environment, ImageStore};
 use unstale_registry::{RegistryError, Repository};
@@ -49,11 +49,16 @@ impl Sharing {
                 continue;
             };
             build.cache_from.extend(place.imports(&present));
-            build.cache_to.push(match builder.target {
+            match builder.target {
                 // Its exporters know no other.
-                Target::Engine(ImageStore::Classic) => inline(),
-                Target::Engine(ImageStore::Containerd) | Target::BuildKit => place.export(),
-            });
+                Target::Engine(ImageStore::Classic) => {
+                    build.cache_to.retain(|entry| entry.kind != "inline");
+                    build.cache_to.push(inline());
+                }
+                Target::Engine(ImageStore::Containerd) | Target::BuildKit => {
+                    build.cache_to.push(place.export())
+                }
+            }
             places.insert(build.service.clone(), place);
         }
         Ok(Sharing {
@@ -92,6 +97,6 @@ impl Sharing {
 fn inline() -> CacheEntry {
     CacheEntry {
         kind: "inline".to_owned(),
-        attrs: std::collections::BTreeMap::new(),
+        attrs: BTreeMap::new(),
     }
 }
