@@ -134,7 +134,10 @@ impl<'a> Records<'a> {
         }
         let pasts = memory.past(id);
         let (cleared, new): (Vec<_>, Vec<_>) = pasts.iter().partition(|past| self.was_cleared(id, past));
-        cleared.iter().any(|past| self.place(past, vertex) != Place::Gone)
+        // What was imported and not fetched is not listed, and is found all the same.
+        let is_unlisted = |past: &Past| past.imported.is_some() && past.made.is_none();
+        let may_be_held = |past: &Past| is_unlisted(past) || self.place(past, vertex) != Place::Gone;
+        cleared.iter().any(|past| may_be_held(past))
             && !new.iter().any(|past| self.place(past, vertex) == Place::There)
     }
 

@@ -38,10 +38,7 @@ pub(crate) fn on_idle_engines(test: impl Fn(&Engine, &Project) + Sync) {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
         while is_used() {
             if std::time::Instant::now() > deadline {
-                let name = &engine.name;
-                return left_out(&format!(
-                    "{name}: records stay in use after a build whose client is gone"
-                ));
+                return left_out("records stay in use after a build whose client is gone");
             }
             std::thread::sleep(std::time::Duration::from_millis(200));
         }
@@ -570,7 +567,7 @@ fn one_service_or_one_step_is_cleared_alone() {
         // The common stage is the other service's, too.
         let (code, document) = clear(project, engine, &["one", "--yes"]);
         assert_eq!(code, 21, "{}: {document:#}", engine.name);
-        let common = "1 steps of one are also another service's";
+        let common = "a step of one is also another service's";
         assert!(
             reasons(&document).iter().any(|reason| reason.starts_with(common)),
             "{document:#}"

@@ -78,7 +78,7 @@ fn write(one: &Machine, two: &Machine, registry: &Registry) {
     project.write("code", name);
     project.write(
         "Dockerfile",
-        format!("FROM {base}\nCOPY code /code\nRUN date +%N > /made\n"),
+        format!("FROM {base}\nCOPY code /{name}-code\nRUN date +%N > /{name}\n"),
     );
     let service = format!("{{image: \"{name}-app\", build: .}}");
     project.write(

@@ -576,7 +576,8 @@ fn a_build_is_told_with_causes_and_origins() {
                       "record": "[id]",
                       "stable_digest": "sha256:[id]"
                     }
-                  ]
+                  ],
+                  "violations": []
                 }
               ]
             }

@@ -51,6 +51,7 @@ pub(in super::super) async fn conclude(
         all: &records,
         records: Records::new(&records),
         imports: imports(build),
+        any_ran: steps.iter().any(|step| step.outcome == Outcome::Ran),
     };
     let windows = steps.iter().zip(&graph.vertices).enumerate();
     let windows = windows.filter(|(_, (step, _))| step.outcome == Outcome::Ran && step.error.is_none());
@@ -177,6 +178,8 @@ struct Search<'a> {
     all: &'a [UsageRecord],
     records: Records<'a>,
     imports: Vec<String>,
+    /// A step of the build ran.
+    any_ran: bool,
 }
 
 impl Search<'_> {
@@ -254,10 +257,12 @@ impl Search<'_> {
             describes(record, vertex) && on_parent
         };
         // Another project may have a step that is called the same. What can be imported is not taken for its result.
+        let since = |time: Option<SystemTime>| time.is_some_and(|time| time >= self.asked);
         let may_be_it = |record: &&UsageRecord| {
+            let is_new = self.before.by_id(&record.id).is_none();
             self.imports.is_empty()
-                || self.before.by_id(&record.id).is_none()
-                || record.last_used.is_some_and(|used| used >= self.asked)
+                || is_new && (self.any_ran || !since(record.created))
+                || !is_new && since(record.last_used)
         };
         let fitting = self.all.iter().filter(fits).filter(may_be_it);
         fitting.max_by_key(|record| record.last_used)
