@@ -105,7 +105,7 @@ mod tests {
         let source = Source::new("a/b/c", "one\nzwö lf\n\nlast");
         assert_eq!(source.position(0), Position { line: 1, column: 1 });
         assert_eq!(source.position(9), Position { line: 2, column: 5 });
-        assert_eq!(source.position(16), Position { line: 4, column: 5 });
+        assert_eq!(source.position(17), Position { line: 4, column: 5 });
         assert_eq!((source.folder(), source.name()), ("a/b", "c"));
         assert_eq!(source.line_count(), 4);
         assert_eq!(
