@@ -20,3 +20,19 @@ pub enum FileKind {
     /// What a build context leaves out: `.dockerignore`, `<Dockerfile>.dockerignore`, `.containerignore`.
     DockerIgnore,
 }
+
+impl FileKind {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            FileKind::Dockerfile => "a Dockerfile",
+            FileKind::Compose => "a Compose file",
+            FileKind::Script => "a shell script",
+            FileKind::Makefile => "a Makefile",
+            FileKind::GithubWorkflow => "a GitHub workflow",
+            FileKind::GitlabPipeline => "a GitLab pipeline",
+            FileKind::Bake => "a bake file",
+            FileKind::DockerIgnore => "an ignore file",
+        }
+    }
+}

@@ -4,18 +4,27 @@
 //! Text with spans → facts → findings → fixes. Every reader is tolerant: a broken file is one finding, and the rest goes on.
 //! Pure: no engine, no network, no disk. What is read and written is the caller's business.
 
+pub mod baseline;
+mod check;
 pub mod edit;
 mod finding;
+pub mod fingerprint;
 mod kind;
 mod mapped;
+mod mend;
 mod project;
 pub mod rules;
+mod settings;
 mod source;
 mod span;
+pub mod suppress;
 
+pub use check::{Checker, Report};
 pub use finding::{Applicability, Confidence, Edit, Finding, Fix, Location, Severity};
 pub use kind::FileKind;
 pub use mapped::MappedText;
-pub use project::{File, FileId, Project};
+pub use mend::{Applied, Mended, Refused, mend};
+pub use project::{File, FileId, Problem, Project, Tree};
+pub use settings::{Ignore, Level, Settings};
 pub use source::{Position, Source};
 pub use span::Span;

@@ -1,42 +1,147 @@
 //! All that was read: the files, and the paths of the tree that they are in.
 
-use crate::{FileKind, Source};
+use crate::{Confidence, FileKind, Source, Span};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A file of a [`Project`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct FileId(pub(crate) u32);
+pub struct FileId(u32);
 
-/// A file that is checked.
+/// A file that was read.
 #[derive(Debug)]
 pub struct File {
     /// Its text.
     pub source: Source,
     /// What it is read as.
     pub kind: FileKind,
+    problem: Option<Problem>,
+}
+
+/// Why a file cannot be read as what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub span: Span,
+    /// What is wrong there.
+    pub message: String,
+    /// Whether what reads the file in the end refuses it too.
+    pub confidence: Confidence,
+}
+
+/// The paths of the folder that is checked, all relative to it.
+#[derive(Debug, Clone, Default)]
+pub struct Tree {
+    /// Every file that git would keep (or that is there, without git), in order.
+    pub files: BTreeSet<String>,
+    /// Files and folders that git ignores and that are there, without what is in them, in order.
+    pub ignored: BTreeSet<String>,
 }
 
 /// All that a check looks at.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Project {
-    files: Vec<File>,
+    files: Vec<Arc<File>>,
+    by_path: BTreeMap<String, FileId>,
+    reported: Option<BTreeSet<FileId>>,
+    tree: Arc<Tree>,
+}
+
+impl File {
+    /// Reads a text.
+    pub fn read(source: Source, kind: FileKind) -> File {
+        File {
+            source,
+            kind,
+            problem: None,
+        }
+    }
+
+    /// Why it cannot be read.
+    pub fn problem(&self) -> Option<&Problem> {
+        self.problem.as_ref()
+    }
 }
 
 impl Project {
-    /// Reads the texts.
-    pub fn new(files: Vec<File>) -> Project {
-        Project { files }
+    /// A project of these files. Of several with the same path, the first stays.
+    pub fn new(files: impl IntoIterator<Item = File>, tree: Tree) -> Project {
+        let mut project = Project {
+            tree: Arc::new(tree),
+            ..Project::default()
+        };
+        for file in files {
+            project.add(file);
+        }
+        project
+    }
+
+    /// Adds a file.
+    pub fn add(&mut self, file: File) -> FileId {
+        if let Some(known) = self.find(file.source.path()) {
+            return known;
+        }
+        let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
+        self.by_path.insert(file.source.path().to_owned(), id);
+        self.files.push(Arc::new(file));
+        id
+    }
+
+    /// Only findings in these files are reported; the others are read for what they say about these.
+    pub fn report_only(&mut self, files: impl IntoIterator<Item = FileId>) {
+        self.reported = Some(files.into_iter().collect());
+    }
+
+    /// Whether findings in a file are reported.
+    pub fn is_reported(&self, id: FileId) -> bool {
+        self.reported
+            .as_ref()
+            .is_none_or(|reported| reported.contains(&id))
     }
 
     /// The files with their ids, in order.
     pub fn files(&self) -> impl Iterator<Item = (FileId, &File)> {
         self.files
             .iter()
-            .enumerate()
-            .map(|(index, file)| (FileId(index as u32), file))
+            .zip(0..)
+            .map(|(file, index)| (FileId(index), file.as_ref()))
     }
 
     /// A file.
+    ///
+    /// # Panics
+    /// If the id is of another project.
     pub fn file(&self, id: FileId) -> &File {
         &self.files[id.0 as usize]
+    }
+
+    /// The file with a path.
+    pub fn find(&self, path: &str) -> Option<FileId> {
+        self.by_path.get(path).copied()
+    }
+
+    /// The paths of the checked folder.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The project with other texts in some files.
+    pub fn with_texts(&self, texts: BTreeMap<FileId, String>) -> Project {
+        let mut project = self.clone();
+        for (id, text) in texts {
+            let old = self.file(id);
+            let source = Source::new(old.source.path(), text);
+            project.files[id.0 as usize] = Arc::new(File::read(source, old.kind));
+        }
+        project
+    }
+
+    /// Whether a file that can be read could not be any more with another text.
+    pub fn would_break(&self, id: FileId, text: &str) -> bool {
+        let file = self.file(id);
+        file.problem.is_none() && {
+            let source = Source::new(file.source.path(), text);
+            File::read(source, file.kind).problem.is_some()
+        }
     }
 }

@@ -1,6 +1,23 @@
 //! The rules: one file each, whose module comment is the rule's documentation.
+//!
+//! A rule is a pure function from what was read to findings. It knows nothing of suppressions, baselines and output.
 
 use crate::{Finding, Project, Severity};
+
+macro_rules! rules {
+    ($($module:ident),* $(,)?) => {
+        $(mod $module;)*
+
+        /// Every rule, by name.
+        pub static RULES: &[Rule] = &[
+            $(Rule { source: include_str!(concat!(stringify!($module), ".rs")), ..$module::RULE },)*
+        ];
+    };
+}
+
+rules![suppression, unreadable_file];
+
+pub use suppression::RULE as SUPPRESSION;
 
 /// A rule.
 #[derive(Debug)]
@@ -14,7 +31,56 @@ pub struct Rule {
     /// Whether one of its findings can have a fix.
     pub fixable: bool,
     /// The source file, whose module comment is the documentation.
-    pub(crate) source: &'static str,
+    source: &'static str,
     /// Finds.
-    pub(crate) check: fn(&Project, &mut Vec<Finding>),
+    check: fn(&Project, &mut Vec<Finding>),
 }
+
+impl Rule {
+    /// A rule whose findings have no fix.
+    const fn new(
+        id: &'static str,
+        summary: &'static str,
+        severity: Severity,
+        check: fn(&Project, &mut Vec<Finding>),
+    ) -> Rule {
+        Rule {
+            id,
+            summary,
+            severity,
+            fixable: false,
+            source: "",
+            check,
+        }
+    }
+
+    /// The same, with fixes.
+    const fn fixable(mut self) -> Rule {
+        self.fixable = true;
+        self
+    }
+
+    /// Adds what the rule finds.
+    pub(crate) fn run(&self, project: &Project, findings: &mut Vec<Finding>) {
+        (self.check)(project, findings);
+    }
+
+    /// The documentation, as Markdown without a title.
+    pub fn documentation(&self) -> String {
+        let lines = self.source.lines().map_while(|line| line.strip_prefix("//!"));
+        let mut text = String::new();
+        for line in lines {
+            text.push_str(line.strip_prefix(' ').unwrap_or(line));
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// The rule with a name.
+pub fn find(id: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.id == id)
+}
+
+#[cfg(test)]
+mod tests;

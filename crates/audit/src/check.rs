@@ -1,0 +1,93 @@
+//! Runs the rules over a project, and takes out what is suppressed.
+
+use crate::rules::{RULES, Rule};
+use crate::settings::Settings;
+use crate::{Finding, Project, suppress};
+use unstale_context::{ContextError, Matcher, Selector};
+
+/// Which rules run, and what of their findings counts.
+#[derive(Debug)]
+pub struct Checker {
+    rules: Vec<&'static Rule>,
+    settings: Settings,
+    /// The compiled paths of `settings.ignore`, in its order.
+    ignored: Vec<Matcher>,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// In order of file, place and rule.
+    pub findings: Vec<Finding>,
+    /// How many more there were that a comment or a setting suppresses.
+    pub suppressed: usize,
+}
+
+impl Checker {
+    /// With `only`, no rules but these run.
+    ///
+    /// # Errors
+    /// If a path pattern of the settings is malformed.
+    pub fn new(settings: Settings, only: &[&'static Rule]) -> Result<Checker, ContextError> {
+        let is_on = |rule: &Rule| {
+            let level = settings.rules.get(rule.id);
+            level.is_none_or(|level| level.severity().is_some())
+        };
+        let is_chosen = |rule: &&Rule| match only {
+            [] => is_on(rule),
+            _ => only.iter().any(|only| only.id == rule.id),
+        };
+        let compile = |paths: &Vec<String>| Selector::new(paths.clone(), Vec::new(), Vec::new()).matcher();
+        Ok(Checker {
+            rules: RULES.iter().filter(is_chosen).collect(),
+            ignored: settings
+                .ignore
+                .iter()
+                .map(|ignore| compile(&ignore.paths))
+                .collect::<Result<_, _>>()?,
+            settings,
+        })
+    }
+
+    /// Checks.
+    pub fn check(&self, project: &Project) -> Report {
+        let mut findings = Vec::new();
+        for rule in &self.rules {
+            rule.run(project, &mut findings);
+        }
+        findings.retain(|finding| project.is_reported(finding.place().0));
+        for finding in &mut findings {
+            let level = self.settings.rules.get(finding.rule);
+            if let Some(severity) = level.and_then(|level| level.severity()) {
+                finding.severity = severity;
+            }
+        }
+        let before = findings.len();
+        findings.retain(|finding| !self.is_ignored(project, finding));
+        let mut suppressed = before - findings.len();
+        suppressed += suppress::by_comments(project, &mut findings, &|id| self.runs(id));
+        sort(&mut findings);
+        Report { findings, suppressed }
+    }
+
+    fn runs(&self, id: &str) -> bool {
+        self.rules.iter().any(|rule| rule.id == id)
+    }
+
+    fn is_ignored(&self, project: &Project, finding: &Finding) -> bool {
+        let path = project.file(finding.place().0).source.path();
+        let mut pairs = self.settings.ignore.iter().zip(&self.ignored);
+        pairs.any(|(ignore, paths)| ignore.rule == finding.rule && paths.selects(path, false))
+    }
+}
+
+/// By place; what is the same twice stays once.
+fn sort(findings: &mut Vec<Finding>) {
+    findings.sort_by(|one, other| {
+        let key = |finding: &Finding| (finding.place(), finding.rule);
+        key(one)
+            .cmp(&key(other))
+            .then_with(|| one.message.cmp(&other.message))
+    });
+    findings.dedup();
+}
