@@ -34,6 +34,8 @@ pub enum Command {
     Why(WhyArgs),
     /// Clear caches, and prove that they are cleared
     Clear(Box<ClearArgs>),
+    /// Find cache and staleness hazards in Dockerfiles, Compose files, scripts and CI workflows
+    Check(Box<CheckArgs>),
     /// Show what was built before
     Log(LogArgs),
     /// Write files into the project that call unstale
@@ -255,6 +257,98 @@ pub struct ClearArgs {
     pub project: ProjectArgs,
     #[command(flatten)]
     pub builder: BuilderArgs,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct CheckArgs {
+    /// Files and folders to check (default: the current folder)
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Run this rule alone; may be given several times, or as a list with commas
+    #[arg(long = "rule", value_name = "RULE", value_delimiter = ',')]
+    pub rules: Vec<String>,
+    /// The lowest severity that is shown
+    #[arg(long, value_enum, default_value_t = SeverityArg::Info, value_name = "LEVEL")]
+    pub min_severity: SeverityArg,
+    /// The lowest confidence that is shown
+    #[arg(long, value_enum, default_value_t = ConfidenceArg::Low, value_name = "LEVEL")]
+    pub min_confidence: ConfidenceArg,
+    /// The lowest severity that the exit code tells of; none for always 0
+    #[arg(long, value_enum, default_value_t = FailOn::Info, value_name = "LEVEL")]
+    pub fail_on: FailOn,
+    /// Apply the fixes that are safe
+    #[arg(long)]
+    pub fix: bool,
+    /// With --fix or --diff, also the fixes that may change what the project does
+    #[arg(long = "unsafe")]
+    pub bold: bool,
+    /// Show what --fix would change, and change nothing
+    #[arg(long, conflicts_with = "fix")]
+    pub diff: bool,
+    /// Check only what [contract] in unstale.toml states
+    #[arg(long, conflicts_with_all = ["fix", "diff", "rules", "write_baseline"])]
+    pub contract: bool,
+    /// Leave out the findings of this file (default: the one that unstale.toml names)
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Write the findings that there are into the baseline file, so that only new ones are shown from now on
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = ".unstale-baseline.json")]
+    pub write_baseline: Option<PathBuf>,
+    /// Explain a rule: what it finds, why, what to do instead
+    #[arg(long, value_name = "RULE", exclusive = true)]
+    pub explain: Option<String>,
+    /// List the rules
+    #[arg(long, conflicts_with_all = ["fix", "diff", "contract", "paths"])]
+    pub list_rules: bool,
+    /// The form of the result on standard output
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text, value_name = "FORM")]
+    pub format: CheckFormat,
+}
+
+/// The form of findings on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For people
+    Text,
+    /// One JSON document
+    Json,
+    /// For pull requests: a table
+    Markdown,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// GitLab's code quality report
+    Gitlab,
+    /// JUnit's XML
+    Junit,
+}
+
+/// A severity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SeverityArg {
+    Info,
+    Low,
+    Medium,
+    High,
+}
+
+/// A confidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConfidenceArg {
+    Low,
+    Medium,
+    High,
+}
+
+/// From which severity on the exit code tells of findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    Info,
+    Low,
+    Medium,
+    High,
+    None,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

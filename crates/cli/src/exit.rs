@@ -10,6 +10,14 @@ pub const USAGE: u8 = 2;
 pub const NO_INPUTS: u8 = 3;
 /// Something would run (`plan --detailed-exitcode`), or is not what it should be.
 pub const STALE: u8 = 10;
+/// `check`: the worst finding is worth knowing.
+pub const FINDINGS_INFO: u8 = 11;
+/// `check`: the worst finding is of low severity.
+pub const FINDINGS_LOW: u8 = 12;
+/// `check`: the worst finding is of medium severity.
+pub const FINDINGS_MEDIUM: u8 = 13;
+/// `check`: the worst finding is of high severity, or a line of the contract does not hold.
+pub const FINDINGS_HIGH: u8 = 14;
 /// At least one service was not built.
 pub const BUILD_FAILED: u8 = 20;
 /// Something that was to be cleared is left and may answer a step, or that cannot be ruled out.

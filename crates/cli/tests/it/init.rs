@@ -448,9 +448,10 @@ fn a_machine_without_unstale_is_told() {
 
 #[test]
 fn the_examples_after_state_is_what_is_written_for_it() {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/watch-party");
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let after = examples.join("watch-party-after/init");
     let project = Project::new("after");
-    let compose = fs::read_to_string(example.join("docker-compose.yml")).unwrap();
+    let compose = fs::read_to_string(examples.join("watch-party/docker-compose.yml")).unwrap();
     project.write("docker-compose.yml", compose);
     // With Compose, which knows the services.
     let ended = run(&project, &mut command(&project, &[]));
@@ -459,16 +460,13 @@ fn the_examples_after_state_is_what_is_written_for_it() {
         return left_out(&ended.stderr);
     }
     for path in [WORKFLOW, SCRIPT] {
-        let after = fs::read_to_string(example.join("after").join(path)).unwrap();
+        let kept = fs::read_to_string(after.join(path)).unwrap();
         assert_eq!(
-            after,
+            kept,
             read(&project, path),
             "{path}: write it again with `unstale init`"
         );
     }
-    let mode = fs::metadata(example.join("after").join(SCRIPT))
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = fs::metadata(after.join(SCRIPT)).unwrap().permissions().mode();
     assert_eq!(mode & 0o111, 0o111);
 }
