@@ -15,7 +15,10 @@ macro_rules! rules {
     };
 }
 
-rules![suppression, unreadable_file];
+rules! {
+    suppression,
+    unreadable_file,
+}
 
 pub use suppression::RULE as SUPPRESSION;
 
