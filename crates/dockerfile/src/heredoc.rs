@@ -1,53 +1,83 @@
-//! Which heredocs an instruction opens. Their text is taken in [`crate::read`].
+//! Which heredocs a line opens. Their text is taken in [`crate::read`].
 
-use crate::{Heredoc, words};
+use crate::characters::{is_pattern_space, text};
+use crate::lex::{Keep, words};
 
-/// The instructions that can have heredocs.
-const KEYWORDS: [&str; 3] = ["ADD", "COPY", "RUN"];
-
-/// The heredocs that the joined line of an instruction opens, still without content.
-pub(crate) fn opened(keyword: &str, args: &str, line: &str, escape: char) -> Vec<Heredoc> {
-    if !line.contains("<<") || !can_have(keyword, args) {
-        return Vec::new();
-    }
-    words::split(line, escape)
-        .into_iter()
-        .filter_map(heredoc)
-        .collect()
+/// The beginning of a heredoc: `<<NAME`, `<<-NAME`, `3<<NAME`, with a quoted or a bare name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Opened {
+    /// The word that ends it.
+    pub name: Vec<u8>,
+    pub expand: bool,
+    pub chomp: bool,
 }
 
-fn can_have(keyword: &str, args: &str) -> bool {
-    let (keyword, args) = match keyword {
-        "ONBUILD" => args.split_once(char::is_whitespace).unwrap_or((args, "")),
-        _ => (keyword, args),
-    };
-    let known = KEYWORDS.iter().any(|known| keyword.eq_ignore_ascii_case(known));
-    // The exec form is a list of strings, and nothing in it is syntax.
-    known && serde_json::from_str::<Vec<String>>(args.trim()).is_err()
+/// The heredocs that the joined line of an instruction opens.
+///
+/// # Errors
+/// When a name cannot be read.
+pub(crate) fn opened(line: &[u8]) -> Result<Vec<Opened>, &'static str> {
+    if !line.windows(2).any(|pair| pair == b"<<") {
+        return Ok(Vec::new());
+    }
+    let mut all = Vec::new();
+    for word in words(line, Keep::All).unwrap_or_default() {
+        all.extend(heredoc(&word)?);
+    }
+    Ok(all)
 }
 
-/// `<<NAME`, `<<-NAME`, `3<<NAME`, with a quoted or a bare name.
-fn heredoc(word: &str) -> Option<Heredoc> {
-    let rest = word
-        .trim_start_matches(|c: char| c.is_ascii_digit())
-        .strip_prefix("<<")?;
-    let (chomp, raw) = match rest.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, rest),
+/// Whether a word is the beginning of a heredoc.
+pub(crate) fn is_heredoc(word: &[u8]) -> bool {
+    matches!(heredoc(word), Ok(Some(_)))
+}
+
+/// Reads a word as the beginning of a heredoc.
+///
+/// # Errors
+/// When its name cannot be read.
+pub(crate) fn heredoc(word: &[u8]) -> Result<Option<Opened>, &'static str> {
+    let digits = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let Some(mut rest) = word[digits..].strip_prefix(b"<<") else {
+        return Ok(None);
     };
-    if raw.is_empty() || raw.contains('<') {
-        return None;
+    let chomp = rest.first() == Some(&b'-');
+    if chomp {
+        rest = &rest[1..];
     }
-    // Here the escape is always the backslash, whatever the directive says (BuildKit's `heredocFromMatch`).
-    let name = words::unquote(raw, '\\');
-    let quoted = raw.contains(['\'', '"']);
-    Some(Heredoc {
-        name,
-        expand: !quoted,
+    while let [first, after @ ..] = rest {
+        if !is_pattern_space(*first) {
+            break;
+        }
+        rest = after;
+    }
+    if rest.is_empty() || rest.contains(&b'<') {
+        return Ok(None);
+    }
+    let plain = words(rest, Keep::Nothing)?;
+    let [name] = &plain[..] else { return Ok(None) };
+    let quoted = words(rest, Keep::Quotes)?;
+    let quotes = |word: &[u8]| word.iter().filter(|byte| matches!(byte, b'\'' | b'"')).count();
+    Ok(Some(Opened {
+        expand: quoted.first().is_some_and(|raw| quotes(raw) == quotes(name)),
+        name: name.clone(),
         chomp,
-        content: String::new(),
-        terminated: false,
-    })
+    }))
+}
+
+/// Whether a line ends a heredoc.
+pub(crate) fn ends(line: &[u8], heredoc: &Opened) -> bool {
+    let tabs = line
+        .iter()
+        .take_while(|byte| heredoc.chomp && **byte == b'\t')
+        .count();
+    line[tabs..] == heredoc.name
+}
+
+impl Opened {
+    pub fn name(&self) -> String {
+        text(&self.name)
+    }
 }
 
 #[cfg(test)]
@@ -55,21 +85,39 @@ mod tests {
     use super::*;
 
     fn names(line: &str) -> Vec<String> {
-        opened("RUN", line, line, '\\')
-            .into_iter()
-            .map(|heredoc| heredoc.name)
+        opened(line.as_bytes())
+            .unwrap()
+            .iter()
+            .map(Opened::name)
             .collect()
     }
 
     #[test]
     fn every_form_is_seen_and_nothing_else() {
-        assert_eq!(names("cat <<A 3<<-B <<'C' <<\"D E\""), ["A", "B", "C", "D E"]);
-        assert!(names("cat <<< word << EOF x<<EOF '<<EOF' $((1<<2))").is_empty());
-        assert!(opened("RUN", r#"["cat", "<<EOF"]"#, r#"RUN ["cat", "<<EOF"]"#, '\\').is_empty());
-        assert!(opened("CMD", "cat <<EOF", "CMD cat <<EOF", '\\').is_empty());
         assert_eq!(
-            opened("ONBUILD", "run cat <<EOF", "ONBUILD run cat <<EOF", '\\').len(),
-            1
+            names("cat <<A 3<<-B <<'C' <<\"D E\" << F"),
+            ["A", "B", "C", "D E", "F"]
         );
+        assert!(names("cat <<< word x<<EOF '<<EOF' $((1<<2)) <<\"\" <<").is_empty());
+    }
+
+    #[test]
+    fn a_line_that_the_lexer_refuses_opens_none() {
+        assert!(names("echo it's <<EOF").is_empty());
+        assert!(names("echo ${a[0]} <<EOF").is_empty());
+    }
+
+    #[test]
+    fn a_substitution_in_a_name_may_make_it_unreadable() {
+        assert_eq!(names("<<${x}"), ["${x}"]);
+        assert_eq!(names("${a:-b <<c}"), ["c}"]);
+        assert!(opened(b"${a:-b <<'c d'}").is_err());
+    }
+
+    #[test]
+    fn a_quote_in_the_name_protects_the_text() {
+        let all = opened(br#"<<A <<'B' <<"C" <<\D <<E\'"#).unwrap();
+        let expand: Vec<_> = all.iter().map(|heredoc| heredoc.expand).collect();
+        assert_eq!(expand, [true, false, false, true, true]);
     }
 }

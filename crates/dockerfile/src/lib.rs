@@ -1,26 +1,54 @@
-//! Reads Dockerfiles for what can be known without an engine: which instructions stand on which lines, which build
-//! arguments are declared, which stages and base images there are. It never refuses a file: what is wrong is for the
-//! engine to say, whose own frontend is the only judge of the syntax. Pure: no I/O.
+//! Reads Dockerfiles for what can be known without an engine: instructions, flags, words, comments and heredocs with
+//! the bytes where they stand; stages and what they need; declarations and uses of variables; and what the engine's
+//! frontend would refuse. It never refuses a file itself: what is wrong is kept as it stands, and named in
+//! [`Dockerfile::problems`]. Pure: no I/O.
 //!
-//! The grammar is BuildKit's (`frontend/dockerfile/parser`): parser directives, comments and blank lines within
-//! continued instructions, heredocs, a byte-order mark, CRLF.
+//! The grammar is that of BuildKit 0.25 (`frontend/dockerfile/parser` and `instructions`), and `cargo xtask
+//! dockerfiles` compares the reader with the engine. All offsets are bytes of the text as given, a byte-order mark
+//! included.
 
+mod arguments;
+mod characters;
+mod command_text;
+mod copy;
+mod declarations;
 mod directives;
 mod expand;
 mod heredoc;
+mod instruction;
+mod interpreters;
+mod joined;
+mod json;
+mod lex;
+mod lines;
+mod mounts;
+mod problems;
 mod queries;
 mod read;
-mod words;
+mod references;
+mod span;
+mod split;
+mod stages;
 
-pub use queries::Stage;
+pub use command_text::{CommandText, Interpreter};
+pub use copy::{CopyArguments, CopySource};
+pub use declarations::{Declaration, DeclarationKind, PLATFORM_ARGS, PROXY_ARGS, Scope};
+pub use instruction::{Assignment, ExecItem, Flag, Heredoc, Instruction, Mount, MountOption, Word};
+pub use problems::{Frontend, Problem};
+pub use references::Reference;
+pub use span::Span;
+pub use stages::{Stage, StageUse, UsedBy, Uses};
 
 /// A Dockerfile as read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dockerfile {
     /// Parser directives at the top, `# syntax=…` for example.
     pub directives: Vec<Directive>,
+    /// The comments that are no directives, those between continued lines too.
+    pub comments: Vec<Comment>,
     /// The instructions in order of the file.
     pub instructions: Vec<Instruction>,
+    pub(crate) problems: Vec<Problem>,
 }
 
 /// A parser directive.
@@ -32,54 +60,33 @@ pub struct Directive {
     pub value: String,
     /// The line, from 1.
     pub line: usize,
+    /// From the `#` to the end of the value.
+    pub span: Span,
+    /// The name.
+    pub name_span: Span,
+    /// The value.
+    pub value_span: Span,
 }
 
-/// One instruction.
+/// A comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instruction {
-    /// The keyword in upper case: `FROM`, `RUN`. Not necessarily one that exists.
-    pub keyword: String,
-    /// Everything after the keyword and the flags, with continued lines joined and comments between them left out.
-    pub args: String,
-    /// The `--flags` after the keyword.
-    pub flags: Vec<Flag>,
-    /// The heredocs, in order.
-    pub heredocs: Vec<Heredoc>,
-    /// The first line, from 1.
-    pub start_line: usize,
-    /// The last line, that of the last heredoc's end included.
-    pub end_line: usize,
-    /// The lines as they stand in the file, without the last line break.
-    pub original: String,
-}
-
-/// A flag of an instruction: `--name=value` or `--name`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flag {
-    /// Without the dashes.
-    pub name: String,
-    /// After the equals sign, quotes included.
-    pub value: Option<String>,
-}
-
-/// A heredoc of an instruction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heredoc {
-    /// The word that ends it.
-    pub name: String,
-    /// Whether variables in it are expanded: the name was not quoted.
-    pub expand: bool,
-    /// Whether leading tabs are dropped: `<<-`.
-    pub chomp: bool,
-    /// Its text, line breaks as in the file.
-    pub content: String,
-    /// Whether its end was found before the file's.
-    pub terminated: bool,
+pub struct Comment {
+    /// From its `#` to the end of the line.
+    pub text: String,
+    /// Where that stands.
+    pub span: Span,
+    /// The line, from 1.
+    pub line: usize,
 }
 
 impl Dockerfile {
-    /// Reads a Dockerfile. Never fails: what makes no sense is kept as it stands.
+    /// Reads a Dockerfile. Never fails.
     pub fn parse(text: &str) -> Self {
-        read::dockerfile(text)
+        read::dockerfile(text.as_bytes())
+    }
+
+    /// Reads a file that need not be UTF-8. Texts have replacement characters where it is not; spans count its bytes.
+    pub fn parse_bytes(bytes: &[u8]) -> Self {
+        read::dockerfile(bytes)
     }
 }
