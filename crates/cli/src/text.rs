@@ -12,7 +12,8 @@ pub fn line(text: &str) -> String {
     guard(&clean_line(text)).into_owned()
 }
 
-fn clean_line(text: &str) -> String {
+/// One line as [`line`], the same everywhere: for what is not written where a runner looks for commands.
+pub fn clean_line(text: &str) -> String {
     text.chars()
         .filter_map(|c| match c {
             '\n' | '\r' | '\t' => Some(' '),
@@ -89,6 +90,11 @@ fn guard(line: &str) -> Cow<'_, str> {
         return Cow::Borrowed(line);
     }
     guard_always(line)
+}
+
+/// One line as [`line`], as if GitHub's runner read it.
+pub fn runner_line(text: &str) -> String {
+    guard_always(&clean_line(text)).into_owned()
 }
 
 fn guard_always(line: &str) -> Cow<'_, str> {

@@ -285,7 +285,7 @@ pub fn log_build(build: &BuildRecord) -> String {
 
 /// JSON escapes the control characters of ASCII itself; the other characters that a terminal obeys, or that change
 /// the order in which text is read, are escaped here. They stand in strings only.
-fn pretty(document: &impl Serialize) -> String {
+pub(super) fn pretty(document: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(document).unwrap_or_default();
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {

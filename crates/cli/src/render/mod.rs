@@ -2,6 +2,8 @@
 //!
 //! A stream that nobody reads any more (`unstale log | head`) is no error of ours: what cannot be written is dropped.
 
+#[allow(dead_code, reason = "the command that uses it comes next")]
+pub mod check;
 pub mod clear;
 pub mod experiment;
 pub mod json;
@@ -105,6 +107,7 @@ pub(crate) enum Style {
     Warning,
     Hint,
     Good,
+    Bad,
     Dim,
     Bold,
 }
@@ -119,16 +122,31 @@ pub(crate) fn style_data(text: &str, style: Style) -> String {
     paint(text, style, std::io::stdout().is_terminal())
 }
 
+/// Whether data is coloured: standard output is a terminal and `NO_COLOR` is not set.
+#[allow(dead_code, reason = "the command that uses it comes next")]
+pub(crate) fn data_has_colour() -> bool {
+    has_colour(std::io::stdout().is_terminal())
+}
+
+fn has_colour(is_terminal: bool) -> bool {
+    is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 fn paint(text: &str, style: Style, is_terminal: bool) -> String {
-    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if !is_terminal || !wanted {
-        return text.to_owned();
+    match has_colour(is_terminal) {
+        true => coloured(text, style),
+        false => text.to_owned(),
     }
+}
+
+/// The text with its colour, whoever reads it.
+pub(crate) fn coloured(text: &str, style: Style) -> String {
     let code = match style {
         Style::Error => "1;31",
         Style::Warning => "1;33",
         Style::Hint => "1;36",
         Style::Good => "32",
+        Style::Bad => "31",
         Style::Dim => "2",
         Style::Bold => "1",
     };
