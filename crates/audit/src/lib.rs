@@ -15,7 +15,7 @@ mod source;
 mod span;
 
 pub use finding::{Applicability, Confidence, Edit, Finding, Fix, Location, Severity};
-pub use kind::FileKind;
+pub use kind::{CONTENT_HEAD, FileKind};
 pub use mapped::MappedText;
 pub use project::{File, FileId, Project};
 pub use source::{Position, Source};
