@@ -5,9 +5,11 @@
 //! Pure: no engine, no network, no disk. What is read and written is the caller's business.
 
 pub mod bake;
+pub mod dockerignore;
 pub mod edit;
 mod finding;
 mod kind;
+pub mod makefile;
 mod mapped;
 mod project;
 pub mod rules;

@@ -7,6 +7,8 @@ mod hcl;
 mod inherit;
 mod model;
 mod removal;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use model::{BakeFile, Field, Group, Item, Items, Named, Target, Variable, fields};
