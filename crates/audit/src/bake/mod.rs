@@ -5,6 +5,7 @@
 
 mod hcl;
 mod inherit;
+mod json;
 mod model;
 mod removal;
 #[cfg(test)]

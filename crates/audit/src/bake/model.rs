@@ -1,8 +1,8 @@
 //! What a bake file says: targets, groups, variables.
 
-use super::hcl;
 use super::tree::{Block, Entry, Fault, Form, List, Map, Node, Tree, Value};
-use crate::Span;
+use super::{hcl, json};
+use crate::{Source, Span};
 
 /// A bake file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -137,7 +137,24 @@ pub struct Variable {
 impl BakeFile {
     /// Reads HCL.
     pub fn of_hcl(text: &str) -> BakeFile {
-        match hcl::read(text) {
+        BakeFile::of_read(text, hcl::read(text))
+    }
+
+    /// Reads JSON.
+    pub fn of_json(text: &str) -> BakeFile {
+        BakeFile::of_read(text, json::read(text))
+    }
+
+    /// Reads a file in the notation that its name says.
+    pub fn of(source: &Source) -> BakeFile {
+        match source.name().ends_with(".json") {
+            true => BakeFile::of_json(source.text()),
+            false => BakeFile::of_hcl(source.text()),
+        }
+    }
+
+    fn of_read(text: &str, read: Result<Tree, Fault>) -> BakeFile {
+        match read {
             Ok(tree) => BakeFile::of_tree(text, tree),
             Err(fault) => BakeFile {
                 fault: Some(fault),
@@ -146,7 +163,7 @@ impl BakeFile {
         }
     }
 
-    pub(super) fn of_tree(text: &str, tree: Tree) -> BakeFile {
+    fn of_tree(text: &str, tree: Tree) -> BakeFile {
         let mut file = BakeFile::default();
         for attribute in tree.attributes {
             file.variables.push(Variable {

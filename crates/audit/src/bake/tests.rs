@@ -132,3 +132,40 @@ fn a_broken_file_is_one_fault_with_a_place() {
             .is_some()
     );
 }
+
+#[test]
+fn json_says_the_same() {
+    let text = r#"{
+  "variable": { "TAG": { "default": "1\u002e2" } },
+  "group": { "default": { "targets": ["app"] } },
+  "target": {
+    "app": {
+      "args": {
+        "BUILDKIT_INLINE_CACHE": "1",
+        "V": "${TAG}"
+      },
+      "cache-from": ["type=gha", { "type": "local", "src": "x" }],
+      "no-cache": true
+    }
+  }
+}
+"#;
+    let file = BakeFile::of_json(text);
+    assert_eq!(file.fault, None);
+    let app = file.target("app").unwrap();
+    let args = app.args.as_ref().unwrap();
+    assert_eq!(
+        args.value[0].removal.slice(text),
+        "        \"BUILDKIT_INLINE_CACHE\": \"1\",\n"
+    );
+    assert_eq!(args.value[1].removal.slice(text), ",\n        \"V\": \"${TAG}\"");
+    assert_eq!(file.resolve(&args.value[1].value).as_deref(), Some("1.2"));
+    let sources = app.cache_from.as_ref().unwrap();
+    assert_eq!(sources.value[1].field("src"), Some("x"));
+    assert_eq!(app.no_cache.as_ref().unwrap().value.literal(), Some("true"));
+    assert_eq!(app.name_span.slice(text), "\"app\"");
+    assert_eq!(file.targets_of("default").len(), 1);
+    assert!(BakeFile::of_json("{").fault.is_some());
+    assert!(BakeFile::of_json("[]").fault.is_some());
+    assert!(BakeFile::of_json(&"[".repeat(100_000)).fault.is_some());
+}
