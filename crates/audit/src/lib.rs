@@ -4,27 +4,31 @@
 //! Text with spans → facts → findings → fixes. Every reader is tolerant: a broken file is one finding, and the rest goes on.
 //! Pure: no engine, no network, no disk. What is read and written is the caller's business.
 
+pub mod bake;
 pub mod baseline;
 mod check;
+pub mod contract;
+pub mod dockerignore;
 pub mod edit;
 mod finding;
 pub mod fingerprint;
 mod kind;
+pub mod makefile;
 mod mapped;
 mod mend;
 mod project;
 pub mod rules;
 mod settings;
 mod source;
-mod span;
 pub mod suppress;
+pub mod yaml;
 
 pub use check::{Checker, Report};
 pub use finding::{Applicability, Confidence, Edit, Finding, Fix, Location, Severity};
-pub use kind::FileKind;
+pub use kind::{CONTENT_HEAD, FileKind};
 pub use mapped::MappedText;
 pub use mend::{Applied, Mended, Refused, mend};
 pub use project::{File, FileId, Problem, Project, Tree};
 pub use settings::{Ignore, Level, Settings};
 pub use source::{Position, Source};
-pub use span::Span;
+pub use unstale_dockerfile::Span;

@@ -26,6 +26,8 @@ pub(crate) struct Visit {
     pub(crate) selected: bool,
     /// Something below the path may be sent. Meaningful for folders only.
     pub(crate) descend: bool,
+    /// The exclude pattern that decided over the path, by its position in the selector.
+    pub(crate) decided_by: Option<usize>,
     /// What the paths below need to know.
     pub(crate) state: State,
 }
@@ -81,6 +83,7 @@ impl Filter {
         let mut visit = Visit {
             selected: true,
             descend: true,
+            decided_by: None,
             state: State::default(),
         };
         if let Some(include) = &self.include {
@@ -95,9 +98,10 @@ impl Filter {
             }
         }
         if let Some(exclude) = &self.exclude {
-            let (matched, state) = exclude.matches(path, &parent.exclude)?;
-            visit.state.exclude = state;
-            if matched {
+            let verdict = exclude.judge(path, &parent.exclude)?;
+            visit.state.exclude = verdict.state;
+            visit.decided_by = verdict.decided_by;
+            if verdict.matched {
                 visit.selected = false;
                 if is_dir
                     && self.plain_exceptions

@@ -21,6 +21,15 @@ pub struct DockerIgnore {
     pub patterns: Vec<String>,
 }
 
+/// A line of an ignore file that holds a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IgnoreLine {
+    /// The line's number, from 1.
+    pub line: usize,
+    /// The pattern, cleaned; `!` marks a re-inclusion.
+    pub pattern: String,
+}
+
 /// Finds and reads the ignore file of a build: `<dockerfile>.dockerignore` beside the Dockerfile first, then
 /// `.dockerignore` in the context folder. `dockerfile` is a path from `context` on, and may lead out of it. Symbolic
 /// links are followed within the folder that is searched. `None` if there is neither file.
@@ -69,8 +78,17 @@ fn read_from(folder: &Root, name: &str, path: &str) -> Result<Option<Vec<String>
 
 /// The patterns of an ignore file, or the number of a line that is too long.
 fn read(text: &[u8]) -> Result<Vec<String>, usize> {
+    let lines = ignore_lines(text)?;
+    Ok(lines.into_iter().map(|line| line.pattern).collect())
+}
+
+/// The lines of an ignore file that hold a pattern, as the engine's reader takes them.
+///
+/// # Errors
+/// Gives the number of a line, from 1, that is longer than the engine's reader takes.
+pub fn ignore_lines(text: &[u8]) -> Result<Vec<IgnoreLine>, usize> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let mut patterns = Vec::new();
+    let mut lines = Vec::new();
     for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
         if line.len() > LONGEST_LINE {
             return Err(number + 1);
@@ -97,9 +115,12 @@ fn read(text: &[u8]) -> Result<Vec<String>, usize> {
         } else {
             &cleaned
         };
-        patterns.push(format!("{mark}{relative}"));
+        lines.push(IgnoreLine {
+            line: number + 1,
+            pattern: format!("{mark}{relative}"),
+        });
     }
-    Ok(patterns)
+    Ok(lines)
 }
 
 /// The frontend writes the patterns as JSON, which turns every byte outside of UTF-8 into U+FFFD.

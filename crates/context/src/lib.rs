@@ -28,8 +28,8 @@ mod verified;
 mod walk;
 
 pub use error::{ContextError, IndexError};
-pub use ignorefile::{DockerIgnore, dockerignore};
+pub use ignorefile::{DockerIgnore, IgnoreLine, dockerignore, ignore_lines};
 pub use index::HashIndex;
-pub use selector::{Matcher, Selector};
+pub use selector::{Decision, Matcher, Selector};
 pub use snapshot::{Counters, Entry, Kind, Snapshot, snapshot};
 pub use verified::VerifiedFile;

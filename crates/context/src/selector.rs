@@ -44,6 +44,15 @@ impl Selector {
     }
 }
 
+/// What [`Selector::exclude`] says about a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The pattern that decided, by its position in [`Selector::exclude`].
+    pub pattern: usize,
+    /// Whether the path is left out.
+    pub excluded: bool,
+}
+
 /// A compiled [`Selector`].
 #[derive(Debug)]
 pub struct Matcher {
@@ -57,6 +66,25 @@ impl Matcher {
     /// class that shows only in use ([`ContextError::Pattern`] in a snapshot) selects nothing here.
     pub fn selects(&self, path: &str, is_dir: bool) -> bool {
         self.visit(path, is_dir).is_some_and(|visit| visit.selected)
+    }
+
+    /// Which exclude pattern decided over the path: the one that leaves it out, or the `!` that brings it back. [`None`]
+    /// if none speaks of it. Of a path in a folder that the walk does not enter, the pattern that keeps it from there.
+    pub fn decision(&self, path: &str, is_dir: bool) -> Option<Decision> {
+        let decision = |visit: Visit| {
+            let pattern = visit.decided_by?;
+            let excluded = !visit.selected;
+            Some(Decision { pattern, excluded })
+        };
+        let mut parent = None;
+        for (slash, _) in path.match_indices('/') {
+            let visit = self.filter.visit(&path[..slash], true, parent.as_ref()).ok()?;
+            if !visit.descend {
+                return decision(visit);
+            }
+            parent = Some(visit.state);
+        }
+        decision(self.filter.visit(path, is_dir, parent.as_ref()).ok()?)
     }
 
     /// Whether something selected can lie below a folder.
@@ -76,5 +104,40 @@ impl Matcher {
             }
         }
         self.filter.visit(path, is_dir, parent.as_ref()).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn matcher(exclude: &[String]) -> Matcher {
+        Selector::new(Vec::new(), exclude.to_vec(), Vec::new())
+            .matcher()
+            .unwrap()
+    }
+
+    #[test]
+    fn the_pattern_that_decides_is_the_last_that_changes_something() {
+        let patterns = ["*", "", "!src", "src/x", "src/x/y"].map(str::to_owned);
+        let decision = |path| matcher(&patterns).decision(path, false);
+        let decided = |pattern, excluded| Some(Decision { pattern, excluded });
+        assert_eq!(decision("a"), decided(0, true));
+        assert_eq!(decision("src/a"), decided(2, false));
+        assert_eq!(decision("src/x/y"), decided(3, true));
+        assert_eq!(matcher(&patterns[3..]).decision("a", false), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_decision_says_what_the_walk_does(
+            patterns in prop::collection::vec("!?[ab*]{1,2}(/[ab*]{1,2}){0,2}", 0..5),
+            path in "[ab]{1,2}(/[ab]{1,2}){0,3}",
+        ) {
+            let matcher = matcher(&patterns);
+            let excluded = matcher.decision(&path, false).is_some_and(|decision| decision.excluded);
+            prop_assert_eq!(excluded, !matcher.selects(&path, false));
+        }
     }
 }

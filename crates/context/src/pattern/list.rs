@@ -8,7 +8,20 @@ use crate::error::ContextError;
 pub(crate) struct PatternList {
     name: &'static str,
     patterns: Vec<Pattern>,
+    /// Where each pattern stands in the list that was parsed.
+    positions: Vec<usize>,
     exclusions: bool,
+}
+
+/// What a list says about a path.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    /// Whether the list matches the path.
+    pub(crate) matched: bool,
+    /// The pattern that decided, by its position in the list that was parsed; [`None`] if none matched.
+    pub(crate) decided_by: Option<usize>,
+    /// What the paths below need to know.
+    pub(crate) state: ParentMatches,
 }
 
 /// Which patterns matched a folder, for the paths below it.
@@ -19,10 +32,14 @@ impl PatternList {
     /// Compiles `patterns`; blank ones are left out. `name` is the list's name in errors.
     pub(crate) fn parse<S: AsRef<str>>(name: &'static str, patterns: &[S]) -> Result<Self, ContextError> {
         let mut compiled = Vec::with_capacity(patterns.len());
-        for pattern in patterns {
+        let mut positions = Vec::with_capacity(patterns.len());
+        for (position, pattern) in patterns.iter().enumerate() {
             let pattern = pattern.as_ref();
             match Pattern::parse(pattern) {
-                Ok(Some(parsed)) => compiled.push(parsed),
+                Ok(Some(parsed)) => {
+                    compiled.push(parsed);
+                    positions.push(position);
+                }
                 Ok(None) => {}
                 Err(reason) => return Err(pattern_error(name, pattern, reason)),
             }
@@ -31,6 +48,7 @@ impl PatternList {
         Ok(Self {
             name,
             patterns: compiled,
+            positions,
             exclusions,
         })
     }
@@ -45,14 +63,21 @@ impl PatternList {
         self.exclusions
     }
 
-    /// Whether the list matches `path`, given what it answered for the parent folder. With
-    /// [`ParentMatches::default`] the parents are matched here.
+    /// Whether the list matches `path`, and what the paths below need to know; see [`PatternList::judge`].
     pub(crate) fn matches(
         &self,
         path: &str,
         parent: &ParentMatches,
     ) -> Result<(bool, ParentMatches), ContextError> {
+        let verdict = self.judge(path, parent)?;
+        Ok((verdict.matched, verdict.state))
+    }
+
+    /// Whether the list matches `path`, and by which pattern, given what it answered for the parent folder. With
+    /// [`ParentMatches::default`] the parents are matched here.
+    pub(crate) fn judge(&self, path: &str, parent: &ParentMatches) -> Result<Verdict, ContextError> {
         let mut matched = false;
+        let mut decided_by = None;
         let mut own = vec![false; self.patterns.len()].into_boxed_slice();
         for (position, pattern) in self.patterns.iter().enumerate() {
             let mut hit = parent.0.as_ref().is_some_and(|parent| parent[position]);
@@ -75,10 +100,18 @@ impl PatternList {
             }
             own[position] = hit;
             if hit {
+                // A parent's match that changes nothing decides nothing.
+                if matched == pattern.is_exclusion() {
+                    decided_by = Some(self.positions[position]);
+                }
                 matched = !pattern.is_exclusion();
             }
         }
-        Ok((matched, ParentMatches((!own.is_empty()).then_some(own))))
+        Ok(Verdict {
+            matched,
+            decided_by,
+            state: ParentMatches((!own.is_empty()).then_some(own)),
+        })
     }
 }
 

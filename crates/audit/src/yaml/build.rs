@@ -1,0 +1,449 @@
+//! Makes a tree out of the parser's events, and finds the indicators that have no event: `-`, `?`, `:`, `|`, `>`.
+
+use super::YamlError;
+use super::node::{Content, NodeData, NodeId, Slot};
+use super::scalar::{Style, assemble, block_pieces, flow_pieces};
+use crate::Span;
+use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
+use std::collections::HashMap;
+
+/// How deep collections may be nested.
+const DEPTH: usize = 200;
+/// How long a text may be that is read, in bytes.
+const LENGTH: usize = 64 << 20;
+
+pub(super) struct Built {
+    pub(super) nodes: Vec<NodeData>,
+    pub(super) documents: Vec<NodeId>,
+    pub(super) comments: Vec<Span>,
+}
+
+/// Reads `parsed`, and takes the words of scalars from `text`, which has the same length.
+///
+/// # Errors
+/// The place that is no YAML.
+pub(super) fn build(parsed: &str, text: &str) -> Result<Built, YamlError> {
+    if parsed.len() > LENGTH {
+        return Err(YamlError {
+            span: Span::default(),
+            message: format!("longer than {} MiB", LENGTH >> 20),
+        });
+    }
+    let options = granit_parser::options! {
+        emit_anchor_events: true,
+        emit_unresolved_aliases: true,
+        emit_comments: true,
+        max_buffered_comment_events: usize::MAX,
+        simple_key_max_lookahead: 1024,
+        flow_nesting_limit: DEPTH,
+        block_nesting_limit: DEPTH,
+    };
+    let mut builder = Builder {
+        parsed,
+        text,
+        cursor: 0,
+        built: Built {
+            nodes: Vec::new(),
+            documents: Vec::new(),
+            comments: Vec::new(),
+        },
+        open: Vec::new(),
+        anchors: HashMap::new(),
+    };
+    let mut events = Parser::new_from_str_with_options(parsed, options)
+        .map(|event| {
+            let (event, place) = event.map_err(|error| failure(parsed, &error))?;
+            let span = place
+                .byte_range()
+                .map_or(Span::default(), |range| span_of(parsed, range));
+            let tag = place.tag_span().and_then(|tag| tag.byte_range());
+            Ok(Place {
+                event,
+                span,
+                tag: tag.map(|range| span_of(parsed, range)),
+            })
+        })
+        .peekable();
+    while let Some(place) = events.next() {
+        let place = place?;
+        // An anchor comes after its node's event, and stands before it.
+        let anchor = match events.peek() {
+            Some(Ok(Place {
+                event: Event::Anchor(id, name),
+                span,
+                ..
+            })) => Some((*id, name.to_string(), *span)),
+            _ => None,
+        };
+        builder.take(place, anchor);
+    }
+    Ok(builder.built)
+}
+
+fn failure(text: &str, error: &granit_parser::ScanError) -> YamlError {
+    let start = error.marker().byte_offset().unwrap_or(0).min(text.len());
+    let start = (0..=start)
+        .rev()
+        .find(|&at| text.is_char_boundary(at))
+        .unwrap_or(0);
+    let length = text[start..].chars().next().map_or(0, char::len_utf8);
+    YamlError {
+        span: Span::new(start, start + length),
+        message: error.info(),
+    }
+}
+
+/// A range that fits the text.
+fn span_of(text: &str, range: std::ops::Range<usize>) -> Span {
+    let fit = |at: usize| {
+        let at = at.min(text.len());
+        (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
+    };
+    let start = fit(range.start);
+    Span::new(start, fit(range.end).max(start))
+}
+
+struct Place<'t> {
+    event: Event<'t>,
+    span: Span,
+    tag: Option<Span>,
+}
+
+type Anchor = Option<(usize, String, Span)>;
+
+/// A collection that has not ended.
+struct Open {
+    id: NodeId,
+    /// The key that waits for its value, and where its entry begins.
+    key: Option<(NodeId, usize)>,
+}
+
+struct Builder<'t> {
+    parsed: &'t str,
+    text: &'t str,
+    /// The end of what was read: all before it belongs to a node or is an indicator.
+    cursor: usize,
+    built: Built,
+    open: Vec<Open>,
+    anchors: HashMap<usize, NodeId>,
+}
+
+impl<'t> Builder<'t> {
+    fn take(&mut self, place: Place<'t>, anchor: Anchor) {
+        let Place { event, span, tag } = place;
+        match event {
+            Event::Comment(..) => self.built.comments.push(span),
+            // A mark that is not written is said to be anywhere.
+            Event::DocumentStart(..) | Event::DocumentEnd
+                if matches!(span.slice(self.parsed), "---" | "...") =>
+            {
+                self.cursor = self.cursor.max(span.end);
+            }
+            Event::Scalar(text, style, _, _) => self.scalar(&text, (style, span), tag, anchor),
+            Event::Alias(id) => {
+                let target = self.anchors.get(&id).copied();
+                self.alias(span, target);
+            }
+            Event::UnresolvedAlias(_) => self.alias(span, None),
+            Event::SequenceStart(style, _, _) => self.start(false, style, span, tag, anchor),
+            Event::MappingStart(style, _, _) => self.start(true, style, span, tag, anchor),
+            Event::SequenceEnd | Event::MappingEnd => self.end(span),
+            _ => {}
+        }
+    }
+
+    /// The first byte from `at` that is neither white space nor in a comment.
+    fn skip_trivia(&self, mut at: usize) -> usize {
+        let bytes = self.parsed.as_bytes();
+        loop {
+            match bytes.get(at) {
+                Some(b' ' | b'\t' | b'\r' | b'\n') => at += 1,
+                Some(b'#') => match self.built.comments.binary_search_by_key(&at, |span| span.start) {
+                    Ok(index) => at = self.built.comments[index].end.max(at + 1),
+                    Err(_) => return at,
+                },
+                Some(0xEF) if self.parsed[at..].starts_with('\u{FEFF}') => at += 3,
+                _ => return at,
+            }
+        }
+    }
+
+    /// Goes over an indicator if it is the next thing. Where it stands.
+    fn indicator(&mut self, indicator: u8) -> Option<usize> {
+        let at = self.skip_trivia(self.cursor);
+        if self.parsed.as_bytes().get(at) != Some(&indicator) {
+            return None;
+        }
+        self.cursor = at + 1;
+        Some(at)
+    }
+
+    /// Goes over the indicators before a node that begins at `start` (with its properties) or, if that is not known, is
+    /// not written. Where the node's entry or item begins.
+    fn begin(&mut self, start: Option<usize>) -> usize {
+        let Some((open, data)) = self
+            .open
+            .last()
+            .map(|open| (open, &self.built.nodes[open.id.index()]))
+        else {
+            return start.unwrap_or(self.cursor);
+        };
+        let before = |at: usize| start.is_none_or(|start| at < start);
+        let (is_mapping, flow) = match data.content {
+            Content::Mapping { flow, .. } => (true, flow),
+            Content::Sequence { flow, .. } => (false, flow),
+            _ => return start.unwrap_or(self.cursor),
+        };
+        let waits = open.key.is_some();
+        if flow && !waits {
+            while before(self.skip_trivia(self.cursor)) && self.indicator(b',').is_some() {}
+        }
+        let next = self.skip_trivia(self.cursor);
+        if !before(next) {
+            return start.unwrap_or(next);
+        }
+        let found = match (is_mapping, waits) {
+            (true, true) => self.indicator(b':'),
+            (true, false) => self.indicator(b'?'),
+            (false, _) if !flow => self.indicator(b'-'),
+            (false, _) => None,
+        };
+        match (found, start) {
+            (Some(at), _) => at,
+            (None, Some(start)) => start,
+            (None, None) if waits => self.cursor,
+            (None, None) => next,
+        }
+    }
+
+    fn properties(span: Span, tag: Option<Span>, anchor: &Anchor) -> (usize, usize) {
+        let anchor = anchor.as_ref().map(|(_, _, span)| *span);
+        let starts = [tag, anchor].into_iter().flatten();
+        let start = starts.clone().map(|span| span.start).fold(span.start, usize::min);
+        let end = starts.map(|span| span.end).max().unwrap_or(start);
+        (start, end)
+    }
+
+    fn scalar(
+        &mut self,
+        cooked: &str,
+        (style, span): (ScalarStyle, Span),
+        tag: Option<Span>,
+        anchor: Anchor,
+    ) {
+        let (outer, properties) = Self::properties(span, tag, &anchor);
+        let has_properties = tag.is_some() || anchor.is_some();
+        let style = match style {
+            ScalarStyle::SingleQuoted => Style::SingleQuoted,
+            ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
+            ScalarStyle::Literal => Style::Literal,
+            ScalarStyle::Folded => Style::Folded,
+            _ => Style::Plain,
+        };
+        let is_block = matches!(style, Style::Literal | Style::Folded);
+        let is_written = is_block || !span.is_empty();
+        let slot = self.begin((is_written || has_properties).then_some(outer));
+        if !is_written {
+            // It is not written: the parser's place may lie before the indicator.
+            let at = if has_properties { properties } else { self.cursor };
+            self.cursor = at;
+            let span = Span::new(at, at);
+            let outer = Span::new(if has_properties { outer } else { at }, at);
+            let text = assemble(&[], self.text);
+            self.add(slot, (span, outer), Content::Scalar { style, text }, tag, anchor);
+            return;
+        }
+        let (span, pieces) = match is_block {
+            false => (span, flow_pieces(self.parsed, span, style)),
+            true => {
+                let from = if has_properties { properties } else { self.cursor };
+                self.block(from, span, cooked)
+            }
+        };
+        let mut text = assemble(&pieces, self.parsed);
+        if text.text() != cooked {
+            text = Default::default();
+            text.push_as(cooked, span);
+        } else if !std::ptr::eq(self.parsed, self.text) {
+            text = assemble(&pieces, self.text);
+        }
+        let outer = Span::new(outer.min(span.start), span.end);
+        let slot = slot.min(outer.start);
+        self.cursor = span.end;
+        self.add(slot, (span, outer), Content::Scalar { style, text }, tag, anchor);
+    }
+
+    /// A block scalar's place from its header on, and its pieces. `from` is the end of what stands before the header.
+    fn block(&self, from: usize, content: Span, cooked: &str) -> (Span, Vec<(Span, Option<String>)>) {
+        let bytes = self.parsed.as_bytes();
+        let mut header = self.skip_trivia(from);
+        while !matches!(bytes.get(header), None | Some(b'|' | b'>')) && header < content.end {
+            header = self.skip_trivia(header + 1);
+        }
+        if !matches!(bytes.get(header), Some(b'|' | b'>')) {
+            return (content, Vec::new());
+        }
+        let line_end = |at: usize| {
+            let rest = &bytes[at..];
+            at + rest
+                .iter()
+                .position(|byte| matches!(byte, b'\n' | b'\r'))
+                .unwrap_or(rest.len())
+        };
+        let mut lines = line_end(header);
+        let head_end = lines;
+        lines += match &bytes[lines..] {
+            [b'\r', b'\n', ..] => 2,
+            [] => 0,
+            _ => 1,
+        };
+        let keeps = self.parsed[header..head_end]
+            .bytes()
+            .take(3)
+            .any(|byte| byte == b'+');
+        let lines = Span::new(lines, content.end.max(lines));
+        // The end of the last line that has words, or that is kept.
+        let said = lines.slice(self.parsed);
+        let words = said.trim_end_matches([' ', '\t', '\n', '\r']).len();
+        let end = match (keeps, words) {
+            (true, _) => {
+                let said = said.strip_suffix('\n').unwrap_or(said);
+                lines.start + said.strip_suffix('\r').unwrap_or(said).len()
+            }
+            (false, 0) => header + self.parsed[header..head_end].trim_end().len(),
+            (false, words) => line_end(lines.start + words),
+        };
+        // The parser says where the first line that has words begins after its indentation.
+        let column = match cooked.bytes().all(|byte| byte == b'\n') {
+            true => usize::MAX,
+            false => self.parsed[..content.start]
+                .rfind(['\n', '\r'])
+                .map_or(content.start, |at| content.start - at - 1),
+        };
+        let pieces = block_pieces(self.parsed, lines, column, cooked);
+        (Span::new(header, end.max(header + 1)), pieces)
+    }
+
+    fn alias(&mut self, span: Span, target: Option<NodeId>) {
+        let slot = self.begin(Some(span.start));
+        let name = span.slice(self.parsed).trim_start_matches('*').to_owned();
+        self.cursor = span.end;
+        self.add(slot, (span, span), Content::Alias { name, target }, None, None);
+    }
+
+    fn start(
+        &mut self,
+        is_mapping: bool,
+        style: StructureStyle,
+        span: Span,
+        tag: Option<Span>,
+        anchor: Anchor,
+    ) {
+        let (outer, properties) = Self::properties(span, tag, &anchor);
+        let slot = self.begin(Some(outer));
+        // A pair in a sequence, `[a: b]`, has no braces.
+        let flow = style == StructureStyle::Flow;
+        self.cursor = self.cursor.max(properties);
+        if flow && matches!(span.slice(self.parsed), "{" | "[") {
+            self.cursor = span.end;
+        }
+        let slots = Vec::new();
+        let content = match is_mapping {
+            true => Content::Mapping { flow, slots },
+            false => Content::Sequence { flow, slots },
+        };
+        let id = self.add(slot, (span, Span::new(outer, span.end)), content, tag, anchor);
+        self.open.push(Open { id, key: None });
+    }
+
+    fn end(&mut self, span: Span) {
+        let Some(open) = self.open.pop() else { return };
+        let data = &mut self.built.nodes[open.id.index()];
+        let opened = matches!(data.span.slice(self.parsed), "{" | "[");
+        let closes = opened && matches!(span.slice(self.parsed), "}" | "]");
+        let (Content::Mapping { slots, .. } | Content::Sequence { slots, .. }) = &data.content else {
+            return;
+        };
+        let last = slots.last().map(|slot| slot.span.end);
+        let end = match closes {
+            true => span.end,
+            false => last.unwrap_or(data.span.end),
+        };
+        if let (false, Some(first)) = (closes, slots.first()) {
+            data.span.start = first.span.start;
+            data.outer.start = data.outer.start.min(first.span.start);
+        }
+        data.span.end = end.max(data.span.start);
+        data.outer.end = data.span.end;
+        self.cursor = self.cursor.max(end);
+        let parent = data.parent;
+        // The entry or item that it is ends with it.
+        if let Some((parent, index)) = parent {
+            let data = &mut self.built.nodes[parent.index()];
+            if let Content::Mapping { slots, .. } | Content::Sequence { slots, .. } = &mut data.content
+                && let Some(slot) = slots.get_mut(index)
+            {
+                slot.span.end = slot.span.end.max(end);
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        start: usize,
+        (span, outer): (Span, Span),
+        content: Content,
+        tag: Option<Span>,
+        anchor: Anchor,
+    ) -> NodeId {
+        let id = NodeId::at(self.built.nodes.len());
+        let parent = self.place(id, Span::new(start.min(outer.start), outer.end));
+        if let Some((anchor, ..)) = &anchor {
+            self.anchors.insert(*anchor, id);
+        }
+        self.built.nodes.push(NodeData {
+            span,
+            outer,
+            content,
+            anchor: anchor.map(|(_, name, span)| (name, span)),
+            tag,
+            parent,
+        });
+        id
+    }
+
+    /// Puts a node into the collection that is open, or makes it a document.
+    fn place(&mut self, id: NodeId, span: Span) -> Option<(NodeId, usize)> {
+        let Some(open) = self.open.last_mut() else {
+            self.built.documents.push(id);
+            return None;
+        };
+        let data = &mut self.built.nodes[open.id.index()];
+        match &mut data.content {
+            Content::Sequence { slots, .. } => {
+                slots.push(Slot {
+                    span,
+                    key: None,
+                    value: id,
+                });
+                Some((open.id, slots.len() - 1))
+            }
+            Content::Mapping { slots, .. } => {
+                match open.key.take() {
+                    None => open.key = Some((id, span.start)),
+                    Some((key, start)) => {
+                        let span = Span::new(start, span.end.max(start));
+                        slots.push(Slot {
+                            span,
+                            key: Some(key),
+                            value: id,
+                        });
+                        return Some((open.id, slots.len() - 1));
+                    }
+                }
+                Some((open.id, slots.len()))
+            }
+            _ => None,
+        }
+    }
+}
