@@ -49,7 +49,7 @@ pub struct Refused {
     pub reason: &'static str,
 }
 
-/// Applies all fixes that are at most as bold as `boldest`.
+/// Applies all fixes that are at most as bold as `boldest` and stay within the files whose findings are reported.
 pub fn mend(checker: &Checker, mut project: Project, boldest: Applicability) -> Mended {
     let mut applied = Vec::new();
     let mut refused: Vec<Refused> = Vec::new();
@@ -64,6 +64,7 @@ pub fn mend(checker: &Checker, mut project: Project, boldest: Applicability) -> 
             .iter()
             .filter_map(|finding| Some((finding, finding.fix.as_ref()?)))
             .filter(|(_, fix)| fix.applicability <= boldest)
+            .filter(|(_, fix)| fix.edits.iter().all(|edit| project.is_reported(edit.file)))
             .filter(|(finding, fix)| !banned.contains(&name(finding, fix)))
             .collect();
         if wanted.is_empty() || round > ROUNDS {

@@ -18,6 +18,10 @@ pub struct Config {
     pub build: BuildConfig,
     /// Where builds keep their cache beside the builder.
     pub cache: CacheConfig,
+    /// What is checked, and what does not matter.
+    pub check: unstale_audit::Settings,
+    /// What must stay true.
+    pub contract: unstale_audit::contract::Contract,
 }
 
 /// `[commit]`.
