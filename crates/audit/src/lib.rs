@@ -15,6 +15,7 @@ mod project;
 pub mod rules;
 mod source;
 mod span;
+pub mod workflow;
 pub mod yaml;
 
 pub use finding::{Applicability, Confidence, Edit, Finding, Fix, Location, Severity};
