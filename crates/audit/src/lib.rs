@@ -20,7 +20,9 @@ mod project;
 pub mod rules;
 mod settings;
 mod source;
+mod span;
 pub mod suppress;
+pub mod workflow;
 pub mod yaml;
 
 pub use check::{Checker, Report};

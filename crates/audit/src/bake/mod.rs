@@ -7,7 +7,7 @@ mod hcl;
 mod inherit;
 mod json;
 mod model;
-mod removal;
+pub(crate) mod removal;
 #[cfg(test)]
 mod tests;
 mod tree;

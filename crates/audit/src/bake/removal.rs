@@ -5,7 +5,7 @@ use crate::Span;
 
 /// How the items of a container are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Notation {
+pub(crate) enum Notation {
     /// Commas or line breaks; one may follow the last item; `#`, `//` and `/* */` are comments.
     Hcl,
     /// Commas between items, and none after the last.
@@ -13,7 +13,7 @@ pub(super) enum Notation {
 }
 
 /// The removal span of each item, given where the items stand, in order.
-pub(super) fn removals(text: &str, items: &[Span], notation: Notation) -> Vec<Span> {
+pub(crate) fn removals(text: &str, items: &[Span], notation: Notation) -> Vec<Span> {
     let neighbour = |index: Option<usize>| index.and_then(|index| items.get(index)).copied();
     items
         .iter()
