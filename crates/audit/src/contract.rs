@@ -2,6 +2,7 @@
 //!
 //! A finding says that something is wrong; a line of the contract says that something is right, and goes on being right.
 
+use crate::{Location, Project};
 use serde::{Deserialize, Serialize};
 
 /// `[contract]`. Paths start from the file's folder.
@@ -57,24 +58,27 @@ pub struct Line {
     pub name: String,
     /// Whether that is so.
     pub holds: bool,
-    /// Where it does not, and how to mend it.
-    pub broken: Vec<Broken>,
-}
-
-/// A place where a line does not hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken {
-    /// `path` or `path:line`.
-    pub place: String,
-    /// What is there.
-    pub detail: String,
-    /// What to do.
-    pub help: String,
+    /// What is wrong, if it does not.
+    pub detail: Option<String>,
+    /// Where.
+    pub location: Option<Location>,
+    /// How to mend it.
+    pub hint: Option<String>,
 }
 
 impl Contract {
     /// Whether it states nothing.
     pub fn is_empty(&self) -> bool {
         *self == Contract::default()
+    }
+
+    /// Its lines, in the order of the fields, and whether each holds.
+    pub fn check(&self, _project: &Project) -> Vec<Line> {
+        Vec::new()
+    }
+
+    /// What a project can promise, from what there is in it.
+    pub fn of(_project: &Project, _commit_arg: &str) -> Contract {
+        Contract::default()
     }
 }

@@ -7,6 +7,7 @@
 pub mod bake;
 pub mod baseline;
 mod check;
+mod content;
 pub mod contract;
 pub mod dockerignore;
 pub mod edit;
@@ -20,12 +21,12 @@ mod project;
 pub mod rules;
 mod settings;
 mod source;
-mod span;
 pub mod suppress;
 pub mod workflow;
 pub mod yaml;
 
 pub use check::{Checker, Report};
+pub use content::Content;
 pub use finding::{Applicability, Confidence, Edit, Finding, Fix, Location, Severity};
 pub use kind::{CONTENT_HEAD, FileKind};
 pub use mapped::MappedText;

@@ -1,5 +1,6 @@
 //! All that was read: the files, and the paths of the tree that they are in.
 
+use crate::content::{self, Content};
 use crate::{Confidence, FileKind, Source, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,6 +16,8 @@ pub struct File {
     pub source: Source,
     /// What it is read as.
     pub kind: FileKind,
+    /// What it says.
+    pub content: Content,
     problem: Option<Problem>,
 }
 
@@ -50,11 +53,8 @@ pub struct Project {
 impl File {
     /// Reads a text.
     pub fn read(source: Source, kind: FileKind) -> File {
-        File {
-            source,
-            kind,
-            problem: None,
-        }
+        let (content, problem) = content::read(&source, kind);
+        File { source, kind, content, problem }
     }
 
     /// Why it cannot be read.

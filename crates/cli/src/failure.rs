@@ -7,6 +7,7 @@ use unstale_buildkit::error::Excerpt;
 use unstale_docker::EndpointError;
 use unstale_flow::build::{BuildError, PlannedService, ServiceBuild, ServiceError, ServiceReport, Step};
 use unstale_flow::builder::BuilderError;
+use unstale_flow::check::CheckError;
 use unstale_flow::clear::ClearError;
 use unstale_flow::clear::experiment::ExperimentError;
 use unstale_flow::init::InitError;
@@ -108,6 +109,21 @@ impl From<ClearError> for Failure {
             | ClearError::NoService { .. }
             | ClearError::Step(_) => exit::USAGE,
             ClearError::Graph(error) if matches!(**error, BuildError::Rerun(_)) => exit::USAGE,
+            _ => exit::ERROR,
+        };
+        Failure {
+            message: chain(&error),
+            hint: error.hint(),
+            code,
+        }
+    }
+}
+
+impl From<CheckError> for Failure {
+    fn from(error: CheckError) -> Failure {
+        let code = match &error {
+            CheckError::Nothing | CheckError::NoContract => exit::NO_INPUTS,
+            CheckError::NoRule { .. } => exit::USAGE,
             _ => exit::ERROR,
         };
         Failure {

@@ -1,5 +1,5 @@
 //! A file that cannot be read as what it is: the engine, Compose, the shell or the CI would refuse it, or it is a template
-//! that becomes a file later. Nothing in it is checked, so that no finding in it means nothing.
+//! that becomes a file later. What cannot be read is not checked, so that no finding in it means nothing.
 //!
 //! ## Why
 //!
@@ -45,7 +45,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                     format!("not readable as {}: {}", file.kind.name(), problem.message),
                     (id, problem.span),
                 )
-                .help("correct the place; nothing else in this file was checked"),
+                .help("correct the place: what cannot be read is not checked"),
             );
         }
     }

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod build;
+mod check;
 mod clear;
 mod init;
 mod log;
@@ -27,6 +28,7 @@ pub async fn run(args: Args) -> ExitCode {
         Command::Plan(plan) => plan::run(&environment, engine, *plan, cancel_on_signal()).await,
         Command::Why(why) => why::run(&environment, engine, why).await,
         Command::Clear(clear) => clear::run(&environment, engine, *clear, cancel_on_signal()).await,
+        Command::Check(args) => check::run(*args),
         Command::Log(log) => log::run(&environment, log),
         Command::Init(init) => init::run(&environment, init).await,
     };

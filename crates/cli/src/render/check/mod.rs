@@ -6,7 +6,6 @@
 pub mod contract;
 pub mod diff;
 mod excerpt;
-mod fingerprint;
 pub mod fixed;
 pub mod github;
 pub mod gitlab;
@@ -25,6 +24,7 @@ mod sample;
 
 use crate::text::runner_line;
 use std::time::Duration;
+pub use unstale_audit::contract::Line as ContractLine;
 use unstale_audit::{
     Applicability, Confidence, Finding, Location, Position, Project, Severity, Source, Span,
 };
@@ -69,21 +69,6 @@ pub struct RuleInfo {
     pub fixable: bool,
     /// Where the documentation can be read.
     pub url: Option<String>,
-}
-
-/// One thing that the contract says must stay true.
-#[derive(Debug, Clone)]
-pub struct ContractLine {
-    /// What must be true.
-    pub name: String,
-    /// Whether it is.
-    pub holds: bool,
-    /// What is wrong, if it is not.
-    pub detail: Option<String>,
-    /// Where.
-    pub location: Option<Location>,
-    /// How to mend it.
-    pub hint: Option<String>,
 }
 
 /// One thing that `--fix` has done.
