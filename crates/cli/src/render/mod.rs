@@ -2,7 +2,6 @@
 //!
 //! A stream that nobody reads any more (`unstale log | head`) is no error of ours: what cannot be written is dropped.
 
-#[allow(dead_code, reason = "the command that uses it comes next")]
 pub mod check;
 pub mod clear;
 pub mod experiment;
@@ -123,7 +122,6 @@ pub(crate) fn style_data(text: &str, style: Style) -> String {
 }
 
 /// Whether data is coloured: standard output is a terminal and `NO_COLOR` is not set.
-#[allow(dead_code, reason = "the command that uses it comes next")]
 pub(crate) fn data_has_colour() -> bool {
     has_colour(std::io::stdout().is_terminal())
 }

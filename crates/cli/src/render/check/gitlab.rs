@@ -1,13 +1,14 @@
 //! GitLab's Code Quality report: a list of issues in the form of Code Climate, of which GitLab reads these fields.
 
-use super::{CheckView, fingerprint, message, primary};
+use super::{CheckView, message, primary};
+use unstale_audit::fingerprint::fingerprints;
 use crate::render::json::pretty;
 use serde_json::{Value, json};
 use unstale_audit::Severity;
 
 /// The report. It has findings only: GitLab has no place for a contract.
 pub fn gitlab(view: &CheckView<'_>) -> String {
-    let fingerprints = fingerprint::all(view);
+    let fingerprints = fingerprints(view.project, view.findings);
     let issues = view
         .findings
         .iter()

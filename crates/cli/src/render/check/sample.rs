@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 use unstale_audit::{
     Applicability, Confidence, Edit, File, FileId, FileKind, Finding, Fix, Location, Project, Severity,
-    Source, Span,
+    Source, Span, Tree,
 };
 
 /// Owns what a [`CheckView`] borrows.
@@ -20,11 +20,8 @@ pub(super) struct Sample {
 
 impl Sample {
     pub fn new(files: &[(&str, &str)], find: impl FnOnce(&Project) -> Vec<Finding>) -> Sample {
-        let file = |(path, text): &(&str, &str)| File {
-            source: Source::new(*path, *text),
-            kind: FileKind::Dockerfile,
-        };
-        let project = Project::new(files.iter().map(file).collect());
+        let file = |(path, text): &(&str, &str)| File::read(Source::new(*path, *text), FileKind::Dockerfile);
+        let project = Project::new(files.iter().map(file), Tree::default());
         let findings = find(&project);
         Sample {
             project,

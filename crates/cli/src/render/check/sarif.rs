@@ -3,7 +3,8 @@
 //! The form is that of the standard "Static Analysis Results Interchange Format (SARIF) Version 2.1.0" of OASIS; a test
 //! holds it against the standard's own schema.
 
-use super::{CheckView, Place, RuleInfo, applicability, confidence, fingerprint, severity};
+use super::{CheckView, Place, RuleInfo, applicability, confidence, severity};
+use unstale_audit::fingerprint::fingerprints;
 use crate::render::json::pretty;
 use crate::text::clean_line;
 use serde_json::{Value, json};
@@ -20,7 +21,7 @@ pub fn sarif(view: &CheckView<'_>) -> String {
         *place = index;
     }
     let descriptors = rules.keys().map(|id| descriptor(&(view.rules)(id)));
-    let fingerprints = fingerprint::all(view);
+    let fingerprints = fingerprints(view.project, view.findings);
     let results = view
         .findings
         .iter()
