@@ -10,6 +10,7 @@ mod kind;
 mod mapped;
 mod project;
 pub mod rules;
+pub mod shell;
 mod source;
 mod span;
 
