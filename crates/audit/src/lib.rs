@@ -20,13 +20,14 @@ mod mend;
 mod project;
 pub mod rules;
 mod settings;
+pub mod shell;
 mod source;
 pub mod suppress;
 pub mod workflow;
 pub mod yaml;
 
 pub use check::{Checker, Report};
-pub use content::Content;
+pub use content::{Content, EmbeddedScript, ScriptPlace};
 pub use finding::{Applicability, Confidence, Edit, Finding, Fix, Location, Severity};
 pub use kind::{CONTENT_HEAD, FileKind};
 pub use mapped::MappedText;

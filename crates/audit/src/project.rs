@@ -1,6 +1,6 @@
 //! All that was read: the files, and the paths of the tree that they are in.
 
-use crate::content::{self, Content};
+use crate::content::{self, Content, EmbeddedScript, Read};
 use crate::{Confidence, FileKind, Source, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,6 +18,8 @@ pub struct File {
     pub kind: FileKind,
     /// What it says.
     pub content: Content,
+    /// The shell scripts in it.
+    pub scripts: Vec<EmbeddedScript>,
     problem: Option<Problem>,
 }
 
@@ -53,8 +55,8 @@ pub struct Project {
 impl File {
     /// Reads a text.
     pub fn read(source: Source, kind: FileKind) -> File {
-        let (content, problem) = content::read(&source, kind);
-        File { source, kind, content, problem }
+        let Read { content, scripts, problem } = content::read(&source, kind);
+        File { source, kind, content, scripts, problem }
     }
 
     /// Why it cannot be read.

@@ -1,0 +1,188 @@
+//! Edits of commands: as small as a careful person's, and none where the text around is not what it seems.
+//!
+//! Decided in the text that the shell reads, and then found in the file, so that the same edit works in a script, in a
+//! YAML block and in quotes. Where the characters to be replaced do not stand side by side in the file (but for blanks:
+//! the indentation of a block), there is no edit.
+
+use super::command::Command;
+use super::word::Word;
+use crate::{Edit, FileId, MappedText, Source, Span};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Makes edits of one file.
+#[derive(Debug, Clone, Copy)]
+pub struct Editor<'a> {
+    file: FileId,
+    source: &'a Source,
+}
+
+/// What stands behind the last removed word on its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// Nothing, or a comment: the command ends here.
+    Nothing,
+    /// A backslash, and perhaps a comment that somebody left there.
+    Continuation,
+    /// More of the command.
+    More,
+}
+
+impl<'a> Editor<'a> {
+    /// Of this file.
+    pub fn new(file: FileId, source: &'a Source) -> Editor<'a> {
+        Editor { file, source }
+    }
+
+    /// Removes words. Lines that hold nothing else go with the comment that stands on them; the continuation of the line
+    /// before goes if the command ends there then. Words that a variable brings are removed from its assignment.
+    pub fn remove_words(&self, command: &Command, words: Range<usize>) -> Option<Edit> {
+        let words = command.words.get(words)?;
+        let (first, last) = (words.first()?, words.last()?);
+        let text = &first.site.text;
+        for pair in words.windows(2) {
+            let gap = Span::new(pair[0].site.span.end, pair[1].site.span.start);
+            if !Arc::ptr_eq(text, &pair[1].site.text) || !is_blank(gap.slice(text.text())) || gap.start > gap.end {
+                return None;
+            }
+        }
+        let words = Span::new(first.site.span.start, last.site.span.end);
+        self.edit(text, removal(text.text(), words), "")
+    }
+
+    /// Replaces a word. The content is written as it is: quotes and escapes are the caller's business, and within quotes
+    /// only plain characters are taken.
+    pub fn replace_word(&self, command: &Command, index: usize, content: &str) -> Option<Edit> {
+        let word = command.words.get(index)?;
+        self.accepts(command, word, content)?;
+        self.edit(&word.site.text, word.site.span, content)
+    }
+
+    /// Inserts words behind a word, with a blank between.
+    pub fn insert_words_after(&self, command: &Command, index: usize, content: &str) -> Option<Edit> {
+        let word = command.words.get(index)?;
+        self.accepts(command, word, content)?;
+        self.insert(&word.site.text, word.site.span, &format!(" {content}"))
+    }
+
+    /// Takes the `|| true`, `|| :` or `|| echo …` off a command whose failure it hides.
+    pub fn remove_or_true(&self, command: &Command) -> Option<Edit> {
+        let site = command.context.swallowed.as_ref()?.removal.as_ref()?;
+        self.edit(&site.text, site.span, "")
+    }
+
+    /// Inserts words before the name of a command: a wrapper, or what is set for it.
+    pub fn insert_words_before(&self, command: &Command, content: &str) -> Option<Edit> {
+        let word = command.written.first()?;
+        self.accepts(command, word, content)?;
+        let at = word.site.text.span(word.site.span).start;
+        Some(Edit {
+            file: self.file,
+            span: Span::new(at, at),
+            content: format!("{content} "),
+        })
+    }
+
+    /// Whether the content keeps its meaning where the word stands.
+    fn accepts(&self, command: &Command, word: &Word, content: &str) -> Option<()> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || " -_=./:,@+%".contains(c);
+        let quoted = command.context.depth > 0 || !Arc::ptr_eq(&word.site.text, &command.text);
+        (content.chars().all(plain) || (!quoted && !content.contains(['\n', '\r']))).then_some(())
+    }
+
+    fn insert(&self, text: &MappedText, after: Span, content: &str) -> Option<Edit> {
+        let at = self.file_span(text, after)?.end;
+        Some(Edit {
+            file: self.file,
+            span: Span::new(at, at),
+            content: content.to_owned(),
+        })
+    }
+
+    fn edit(&self, text: &MappedText, span: Span, content: &str) -> Option<Edit> {
+        Some(Edit {
+            file: self.file,
+            span: self.file_span(text, span)?,
+            content: content.to_owned(),
+        })
+    }
+
+    /// Where characters stand in the file, if they stand side by side but for blanks, and all of them whole.
+    fn file_span(&self, text: &MappedText, span: Span) -> Option<Span> {
+        let inner = text.text();
+        let slice = inner.get(span.start..span.end)?;
+        let place = |at: usize, character: char| text.span(Span::new(at, at + character.len_utf8()));
+        let mut whole: Option<Span> = None;
+        for (at, character) in slice.char_indices() {
+            let own = place(span.start + at, character);
+            whole = Some(match whole {
+                None => own,
+                // More than one character in the place of another text: an expression.
+                Some(before) if own.start < before.end && own.end == before.end => before,
+                Some(before) => {
+                    let gap = self.source.text().get(before.end..own.start)?;
+                    gap.chars().all(char::is_whitespace).then_some(())?;
+                    Span::new(before.start, own.end)
+                }
+            });
+        }
+        let whole = whole?;
+        // An expression is removed as a whole, or not at all.
+        let before = inner.get(..span.start)?.char_indices().next_back();
+        let after = inner.get(span.end..)?.chars().next();
+        let overlaps = before.is_some_and(|(at, character)| place(at, character).end > whole.start)
+            || after.is_some_and(|character| place(span.end, character).start < whole.end);
+        (!overlaps && self.source.text().get(whole.start..whole.end).is_some()).then_some(whole)
+    }
+}
+
+/// Whether nothing but blanks, continuations and comments stands there.
+fn is_blank(gap: &str) -> bool {
+    let mut lines = gap.split('\n');
+    lines.all(|line| {
+        let line = line.trim();
+        let line = line.strip_prefix('\\').map_or(line, str::trim_start);
+        line.is_empty() || line.starts_with('#')
+    })
+}
+
+/// What is taken out of the text so that the words are gone as if they had never been there.
+fn removal(text: &str, words: Span) -> Span {
+    let before = text.get(..words.start).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let prefix = &before[line_start..];
+    let after = text.get(words.end..).unwrap_or_default();
+    let line = after.split('\n').next().unwrap_or_default();
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    let line_end = words.end + line.len();
+    let rest = rest(line);
+    if rest != Rest::More && is_indentation(prefix) && line_start > 0 {
+        let above = before[..line_start - 1].trim_end_matches('\r');
+        return match (rest, above.strip_suffix('\\')) {
+            (Rest::Nothing, Some(continued)) => Span::new(continued.trim_end_matches([' ', '\t']).len(), line_end),
+            _ => Span::new(above.len(), line_end),
+        };
+    }
+    let blanks_before = prefix.len() - prefix.trim_end_matches([' ', '\t']).len();
+    let blanks_after = line.len() - line.trim_start_matches([' ', '\t']).len();
+    match blanks_before > 0 && !is_indentation(prefix) {
+        true => Span::new(words.start - blanks_before, words.end),
+        false => Span::new(words.start, words.end + blanks_after),
+    }
+}
+
+fn is_indentation(prefix: &str) -> bool {
+    prefix.chars().all(|c| c == ' ' || c == '\t')
+}
+
+fn rest(line: &str) -> Rest {
+    let is_comment = |text: &str, behind: &str| text.is_empty() || (text.starts_with('#') && text.len() < behind.len());
+    let trimmed = line.trim_start();
+    if is_comment(trimmed, line) {
+        return Rest::Nothing;
+    }
+    match trimmed.strip_prefix('\\') {
+        Some(behind) if is_comment(behind.trim_start(), behind) => Rest::Continuation,
+        _ => Rest::More,
+    }
+}
