@@ -127,6 +127,12 @@ impl Project {
         &self.tree
     }
 
+    /// The files that files of the project name and that are not read yet, by path: Dockerfiles, ignore files, what a Compose
+    /// file extends or includes. They need not exist.
+    pub fn references(&self) -> Vec<(String, FileKind)> {
+        Vec::new()
+    }
+
     /// The project with other texts in some files.
     pub fn with_texts(&self, texts: BTreeMap<FileId, String>) -> Project {
         let mut project = self.clone();

@@ -5,6 +5,7 @@
 
 pub mod build;
 pub mod builder;
+pub mod check;
 pub mod clear;
 pub mod config;
 pub mod event;

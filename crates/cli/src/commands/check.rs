@@ -175,9 +175,10 @@ fn fixed(report: &CheckReport) -> Vec<Fixed> {
 }
 
 fn changed(report: &CheckReport) -> Vec<ChangedFile<'_>> {
-    let file = |file| -> ChangedFile<'_> {
-        let unstale_flow::check::Changed { path, before, after } = file;
-        ChangedFile { path, before: Some(before), after }
-    };
-    report.changed.iter().map(file).collect()
+    let files = report.changed.iter().map(|file| ChangedFile {
+        path: &file.path,
+        before: Some(&file.before),
+        after: &file.after,
+    });
+    files.collect()
 }

@@ -4,7 +4,7 @@ pub mod discover;
 mod read;
 pub mod write;
 
-use crate::config::{Config, ConfigError, FILE_NAME};
+use crate::config::{ConfigError, FILE_NAME};
 use discover::DiscoverError;
 use std::path::{Path, PathBuf};
 use unstale_audit::baseline::{Baseline, BaselineError};
