@@ -160,7 +160,8 @@ impl<'a> Table<'a> {
             return None;
         }
         if let Some(values) = self.values(name, place)
-            && let [(assignment, true)] = values.as_slice()
+            && let [(assignment, always)] = values.as_slice()
+            && (*always || assignment.kind == AssignmentKind::Default)
             && let Value::Scalar(value) = &assignment.value
         {
             let inner = Use {
@@ -170,7 +171,8 @@ impl<'a> Table<'a> {
                 in_loop: assignment.in_loop,
             };
             let [value] = <[Word; 1]>::try_from(self.word(value, inner, depth)).ok()?;
-            return Some((value.text, value.certainty));
+            let own = if *always { Certainty::Certain } else { Certainty::Default };
+            return Some((value.text, value.certainty.min(own)));
         }
         let default = default?;
         let text = Arc::new(MappedText::verbatim(default, 0));

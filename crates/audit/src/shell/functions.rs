@@ -136,7 +136,12 @@ fn common(function: &Function, commands: &[Command], known: &BTreeMap<&str, Call
 
 /// Whether two guards ask for the same.
 fn is_same(one: &Guard, other: &Guard) -> bool {
-    one == other || (one.negated == other.negated && one.condition == other.condition && !one.condition.is_empty())
+    let tests = |guard: &Guard| -> Vec<_> {
+        let known = guard.tests.iter();
+        known.map(|test| (test.variable.clone(), test.check.clone())).collect()
+    };
+    let same_tests = !one.tests.is_empty() && tests(one) == tests(other);
+    one == other || same_tests || (one.negated == other.negated && one.condition == other.condition)
 }
 
 /// The names of the functions that are called by no command of the script.

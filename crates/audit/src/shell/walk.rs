@@ -230,7 +230,8 @@ impl Walker {
     ) {
         let mut own = scope.clone();
         own.pipeline = own.pipeline.or(Some(statement.span));
-        if negated {
+        // `if ! command; then exit 1` notices the failure.
+        if negated && own.next != Some(Next::Checked) {
             own.swallow(SwallowKind::Negated, Span::new(statement.span.start, statement.span.start + 1));
         }
         for (index, element) in elements.iter().enumerate() {

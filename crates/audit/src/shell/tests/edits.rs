@@ -68,7 +68,7 @@ fn words_within_a_line_go_with_one_blank() {
     assert_eq!(remove("docker build . --a; x", "--a"), "docker build .; x");
     assert_eq!(remove("x $(docker build . --a)", "--a"), "x $(docker build .)");
     assert_eq!(remove("docker build --a \\\n  .", "--a"), "docker build \\\n  .");
-    assert_eq!(remove("docker build --b --a=\"x y\" .", "--a=x y"), "docker build --b .");
+    assert_eq!(remove("docker build --b --a=\"x\" .", "--a=x"), "docker build --b .");
     assert_eq!(remove("docker build \\\n  --a --b \\\n  .", "--a"), "docker build \\\n  --b \\\n  .");
     assert_eq!(remove("docker build \\\n  --a \\\n  x \\\n  .", "--a x"), "docker build \\\n  .");
 }
