@@ -42,13 +42,18 @@ impl<'a> Editor<'a> {
         let text = &first.site.text;
         for pair in words.windows(2) {
             let gap = Span::new(pair[0].site.span.end, pair[1].site.span.start);
-            if !Arc::ptr_eq(text, &pair[1].site.text) || !is_blank(gap.slice(text.text())) || gap.start > gap.end {
+            if !Arc::ptr_eq(text, &pair[1].site.text)
+                || !is_blank(gap.slice(text.text()))
+                || gap.start > gap.end
+            {
                 return None;
             }
         }
         let words = Span::new(first.site.span.start, last.site.span.end);
         let removals = removals(text.text(), words);
-        removals.into_iter().find_map(|removal| self.edit(text, removal, ""))
+        removals
+            .into_iter()
+            .find_map(|removal| self.edit(text, removal, ""))
     }
 
     /// Replaces a word. The content is written as it is: quotes and escapes are the caller's business, and within quotes
@@ -182,7 +187,8 @@ fn is_indentation(prefix: &str) -> bool {
 }
 
 fn rest(line: &str) -> Rest {
-    let is_comment = |text: &str, behind: &str| text.is_empty() || (text.starts_with('#') && text.len() < behind.len());
+    let is_comment =
+        |text: &str, behind: &str| text.is_empty() || (text.starts_with('#') && text.len() < behind.len());
     let trimmed = line.trim_start();
     if is_comment(trimmed, line) {
         return Rest::Nothing;

@@ -177,7 +177,9 @@ impl Walker {
             let target = redirect.target.as_ref().map(|token| token.span);
             let content = match (&redirect.heredoc, target) {
                 (Some(heredoc), _) => Some(heredoc_text(heredoc, text)),
-                (None, Some(target)) if redirect.operator.ends_with("<<<") => Some(lexer::content(text, target)),
+                (None, Some(target)) if redirect.operator.ends_with("<<<") => {
+                    Some(lexer::content(text, target))
+                }
                 _ => None,
             };
             Redirection {
