@@ -9,6 +9,7 @@ pub mod baseline;
 mod check;
 mod content;
 pub mod contract;
+pub mod docker;
 pub mod dockerignore;
 pub mod edit;
 mod finding;

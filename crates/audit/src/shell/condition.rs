@@ -94,8 +94,16 @@ fn union(any: impl Iterator<Item = Vec<Test>>) -> Vec<Test> {
         match (&mut result, test) {
             (None, test) => result = Some(test),
             (
-                Some(Test { variable, check: Check::OneOf(values), .. }),
-                Test { variable: other, check: Check::OneOf(more), .. },
+                Some(Test {
+                    variable,
+                    check: Check::OneOf(values),
+                    ..
+                }),
+                Test {
+                    variable: other,
+                    check: Check::OneOf(more),
+                    ..
+                },
             ) if *variable == other => values.extend(more),
             _ => return Vec::new(),
         }
@@ -111,7 +119,10 @@ impl Test {
             Check::Empty => Check::NotEmpty,
             Check::NotEmpty => Check::Empty,
         };
-        Test { check, ..self.clone() }
+        Test {
+            check,
+            ..self.clone()
+        }
     }
 }
 
@@ -122,11 +133,29 @@ const DEPTH: usize = 32;
 pub(super) fn of_words(words: &[Word]) -> Condition {
     let mut rest = words;
     let condition = either(&mut rest, DEPTH);
-    if rest.is_empty() { condition } else { Condition::Unknown }
+    if rest.is_empty() {
+        condition
+    } else {
+        Condition::Unknown
+    }
 }
 
 fn either(rest: &mut &[Word], depth: usize) -> Condition {
-    list(rest, depth, &["||", "-o"], |rest| list(rest, depth, &["&&", "-a"], |rest| one(rest, depth), Condition::And), Condition::Or)
+    list(
+        rest,
+        depth,
+        &["||", "-o"],
+        |rest| {
+            list(
+                rest,
+                depth,
+                &["&&", "-a"],
+                |rest| one(rest, depth),
+                Condition::And,
+            )
+        },
+        Condition::Or,
+    )
 }
 
 fn list(
@@ -143,7 +172,11 @@ fn list(
         *rest = after;
         found.push(read(rest));
     }
-    if found.len() == 1 { found.remove(0) } else { all(found) }
+    if found.len() == 1 {
+        found.remove(0)
+    } else {
+        all(found)
+    }
 }
 
 fn one(rest: &mut &[Word], depth: usize) -> Condition {
@@ -174,10 +207,16 @@ fn one(rest: &mut &[Word], depth: usize) -> Condition {
         }
         [operator, operand, after @ ..] if operator.text == "-z" || operator.text == "-n" => {
             *rest = after;
-            let check = if operator.text == "-z" { Check::Empty } else { Check::NotEmpty };
+            let check = if operator.text == "-z" {
+                Check::Empty
+            } else {
+                Check::NotEmpty
+            };
             about(operand, check)
         }
-        [operator, _, after @ ..] if operator.literal && operator.text.starts_with('-') && operator.text.len() == 2 => {
+        [operator, _, after @ ..]
+            if operator.literal && operator.text.starts_with('-') && operator.text.len() == 2 =>
+        {
             *rest = after;
             Condition::Unknown
         }
@@ -192,12 +231,29 @@ fn one(rest: &mut &[Word], depth: usize) -> Condition {
 fn is_comparison(operator: &str) -> bool {
     matches!(
         operator,
-        "=" | "==" | "!=" | "=~" | "<" | ">" | "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" | "-nt" | "-ot" | "-ef"
+        "=" | "=="
+            | "!="
+            | "=~"
+            | "<"
+            | ">"
+            | "-eq"
+            | "-ne"
+            | "-lt"
+            | "-le"
+            | "-gt"
+            | "-ge"
+            | "-nt"
+            | "-ot"
+            | "-ef"
     )
 }
 
 fn compare(left: &Word, operator: &str, right: &Word) -> Condition {
-    let (variable, value) = if right.literal { (left, right) } else { (right, left) };
+    let (variable, value) = if right.literal {
+        (left, right)
+    } else {
+        (right, left)
+    };
     if !value.literal {
         return Condition::Unknown;
     }
@@ -217,7 +273,10 @@ fn compare(left: &Word, operator: &str, right: &Word) -> Condition {
 /// The values that a regular expression such as `^(all|cache)$` lets through.
 fn alternatives(pattern: &str) -> Option<Vec<String>> {
     let inner = pattern.strip_prefix('^')?.strip_suffix('$')?;
-    let inner = inner.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(inner);
+    let inner = inner
+        .strip_prefix('(')
+        .and_then(|rest| rest.strip_suffix(')'))
+        .unwrap_or(inner);
     let plain = |value: &str| value.chars().all(|c| c.is_alphanumeric() || "-_/ ".contains(c));
     let values: Vec<_> = inner.split('|').map(str::to_owned).collect();
     values.iter().all(|value| plain(value)).then_some(values)
@@ -226,12 +285,25 @@ fn alternatives(pattern: &str) -> Option<Vec<String>> {
 /// A test of the variable that the word is.
 fn about(word: &Word, check: Check) -> Condition {
     match word.parts.as_slice() {
-        [Part { kind: PartKind::Variable { name, .. }, span, .. }] => Condition::Test(Test {
+        [
+            Part {
+                kind: PartKind::Variable { name, .. },
+                span,
+                ..
+            },
+        ] => Condition::Test(Test {
             variable: name.clone(),
             span: *span,
             check,
         }),
-        [Part { kind: PartKind::Expression, text, span, .. }] => Condition::Test(Test {
+        [
+            Part {
+                kind: PartKind::Expression,
+                text,
+                span,
+                ..
+            },
+        ] => Condition::Test(Test {
             variable: text.trim_matches(['$', '{', '}']).to_owned(),
             span: *span,
             check,

@@ -30,12 +30,19 @@ impl Dialect {
 
     /// A `script` of GitLab CI: the runner's shell sets errexit, and pipefail where the shell knows it.
     pub fn gitlab() -> Dialect {
-        Dialect { errexit: true, pipefail: true, ignored: false }
+        Dialect {
+            errexit: true,
+            pipefail: true,
+            ignored: false,
+        }
     }
 
     /// A line of a recipe: Make runs each in `/bin/sh -c`, and stops at one that fails unless it begins with `-`.
     pub fn make(ignored: bool) -> Dialect {
-        Dialect { ignored, ..Dialect::default() }
+        Dialect {
+            ignored,
+            ..Dialect::default()
+        }
     }
 
     /// The shell form of a `RUN` instruction: `/bin/sh -c`.

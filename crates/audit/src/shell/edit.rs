@@ -42,12 +42,18 @@ impl<'a> Editor<'a> {
         let text = &first.site.text;
         for pair in words.windows(2) {
             let gap = Span::new(pair[0].site.span.end, pair[1].site.span.start);
-            if !Arc::ptr_eq(text, &pair[1].site.text) || !is_blank(gap.slice(text.text())) || gap.start > gap.end {
+            if !Arc::ptr_eq(text, &pair[1].site.text)
+                || !is_blank(gap.slice(text.text()))
+                || gap.start > gap.end
+            {
                 return None;
             }
         }
         let words = Span::new(first.site.span.start, last.site.span.end);
-        self.edit(text, removal(text.text(), words), "")
+        let removals = removals(text.text(), words);
+        removals
+            .into_iter()
+            .find_map(|removal| self.edit(text, removal, ""))
     }
 
     /// Replaces a word. The content is written as it is: quotes and escapes are the caller's business, and within quotes
@@ -146,8 +152,8 @@ fn is_blank(gap: &str) -> bool {
     })
 }
 
-/// What is taken out of the text so that the words are gone as if they had never been there.
-fn removal(text: &str, words: Span) -> Span {
+/// What is taken out of the text so that the words are gone as if they had never been there; what is best first.
+fn removals(text: &str, words: Span) -> Vec<Span> {
     let before = text.get(..words.start).unwrap_or_default();
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let prefix = &before[line_start..];
@@ -159,15 +165,20 @@ fn removal(text: &str, words: Span) -> Span {
     if rest != Rest::More && is_indentation(prefix) && line_start > 0 {
         let above = before[..line_start - 1].trim_end_matches('\r');
         return match (rest, above.strip_suffix('\\')) {
-            (Rest::Nothing, Some(continued)) => Span::new(continued.trim_end_matches([' ', '\t']).len(), line_end),
-            _ => Span::new(above.len(), line_end),
+            (Rest::Nothing, Some(continued)) => {
+                vec![Span::new(continued.trim_end_matches([' ', '\t']).len(), line_end)]
+            }
+            _ => vec![Span::new(above.len(), line_end)],
         };
     }
     let blanks_before = prefix.len() - prefix.trim_end_matches([' ', '\t']).len();
     let blanks_after = line.len() - line.trim_start_matches([' ', '\t']).len();
-    match blanks_before > 0 && !is_indentation(prefix) {
-        true => Span::new(words.start - blanks_before, words.end),
-        false => Span::new(words.start, words.end + blanks_after),
+    let with_blanks_before = Span::new(words.start - blanks_before, words.end);
+    let with_blanks_after = Span::new(words.start, words.end + blanks_after);
+    match (blanks_before > 0 && !is_indentation(prefix), blanks_after > 0) {
+        (true, true) => vec![with_blanks_before, with_blanks_after],
+        (true, false) => vec![with_blanks_before],
+        (false, _) => vec![with_blanks_after],
     }
 }
 
@@ -176,7 +187,8 @@ fn is_indentation(prefix: &str) -> bool {
 }
 
 fn rest(line: &str) -> Rest {
-    let is_comment = |text: &str, behind: &str| text.is_empty() || (text.starts_with('#') && text.len() < behind.len());
+    let is_comment =
+        |text: &str, behind: &str| text.is_empty() || (text.starts_with('#') && text.len() < behind.len());
     let trimmed = line.trim_start();
     if is_comment(trimmed, line) {
         return Rest::Nothing;

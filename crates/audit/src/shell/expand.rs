@@ -59,7 +59,13 @@ impl<'a> Table<'a> {
         let Some(depth) = depth.checked_sub(1) else {
             return vec![word.clone()];
         };
-        if let [Part { kind: PartKind::Variable { name, operator }, quoted, .. }] = word.parts.as_slice()
+        if let [
+            Part {
+                kind: PartKind::Variable { name, operator },
+                quoted,
+                ..
+            },
+        ] = word.parts.as_slice()
             && matches!(operator.as_str(), "" | "[@]" | "[*]")
             && let Some(values) = self.values(name, place)
             && let Some(words) = self.whole(word, name, *quoted && operator != "[@]", &values, depth)
@@ -83,9 +89,16 @@ impl<'a> Table<'a> {
             return vec![word.clone()];
         }
         let split = word.parts.len() == 1 && !word.parts[0].quoted && text.contains(char::is_whitespace);
-        let copy = |text: String| Word { text, certainty, ..word.clone() };
+        let copy = |text: String| Word {
+            text,
+            certainty,
+            ..word.clone()
+        };
         match split {
-            true => text.split_whitespace().map(|text| copy(text.to_owned())).collect(),
+            true => text
+                .split_whitespace()
+                .map(|text| copy(text.to_owned()))
+                .collect(),
             false => vec![copy(text)],
         }
     }
@@ -122,7 +135,9 @@ impl<'a> Table<'a> {
             };
             let raw = match &assignment.value {
                 Value::Scalar(value) if joined => vec![value.clone()],
-                Value::Scalar(value) if assignment.kind == AssignmentKind::Append && !begins_with_blank(value) => {
+                Value::Scalar(value)
+                    if assignment.kind == AssignmentKind::Append && !begins_with_blank(value) =>
+                {
                     return None;
                 }
                 Value::Scalar(value) => fields(value),
@@ -160,7 +175,8 @@ impl<'a> Table<'a> {
             return None;
         }
         if let Some(values) = self.values(name, place)
-            && let [(assignment, true)] = values.as_slice()
+            && let [(assignment, always)] = values.as_slice()
+            && (*always || assignment.kind == AssignmentKind::Default)
             && let Value::Scalar(value) = &assignment.value
         {
             let inner = Use {
@@ -170,7 +186,12 @@ impl<'a> Table<'a> {
                 in_loop: assignment.in_loop,
             };
             let [value] = <[Word; 1]>::try_from(self.word(value, inner, depth)).ok()?;
-            return Some((value.text, value.certainty));
+            let own = if *always {
+                Certainty::Certain
+            } else {
+                Certainty::Default
+            };
+            return Some((value.text, value.certainty.min(own)));
         }
         let default = default?;
         let text = Arc::new(MappedText::verbatim(default, 0));
@@ -202,7 +223,10 @@ fn fields(value: &Word) -> Vec<Word> {
                     quoted: false,
                 }];
             }
-            word.site = Site { text: Arc::clone(&content), span };
+            word.site = Site {
+                text: Arc::clone(&content),
+                span,
+            };
             word
         })
         .collect()

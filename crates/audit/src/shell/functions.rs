@@ -65,7 +65,12 @@ pub(super) fn inherit(functions: &[Function], commands: &mut [Command]) {
         }
     }
     for command in commands {
-        let Some(callers) = command.context.function.as_deref().and_then(|name| known.get(name)) else {
+        let Some(callers) = command
+            .context
+            .function
+            .as_deref()
+            .and_then(|name| known.get(name))
+        else {
             continue;
         };
         let context = &mut command.context;
@@ -82,9 +87,10 @@ pub(super) fn inherit(functions: &[Function], commands: &mut [Command]) {
         context.in_loop |= callers.in_loop;
         if callers.errexit && context.errexit == Errexit::Unset && context.depth == 0 {
             context.errexit = Errexit::On;
-            let missing = context.swallowed.as_ref().is_some_and(|swallow| {
-                matches!(swallow.kind, super::command::SwallowKind::NoErrexit)
-            });
+            let missing = context
+                .swallowed
+                .as_ref()
+                .is_some_and(|swallow| matches!(swallow.kind, super::command::SwallowKind::NoErrexit));
             if missing {
                 context.swallowed = None;
             }
@@ -136,7 +142,14 @@ fn common(function: &Function, commands: &[Command], known: &BTreeMap<&str, Call
 
 /// Whether two guards ask for the same.
 fn is_same(one: &Guard, other: &Guard) -> bool {
-    one == other || (one.negated == other.negated && one.condition == other.condition && !one.condition.is_empty())
+    let tests = |guard: &Guard| -> Vec<_> {
+        let known = guard.tests.iter();
+        known
+            .map(|test| (test.variable.clone(), test.check.clone()))
+            .collect()
+    };
+    let same_tests = !one.tests.is_empty() && tests(one) == tests(other);
+    one == other || same_tests || (one.negated == other.negated && one.condition == other.condition)
 }
 
 /// The names of the functions that are called by no command of the script.

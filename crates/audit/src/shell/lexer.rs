@@ -112,7 +112,10 @@ pub(super) fn split(text: &str, span: Span) -> Vec<Span> {
         at = skip(slice, at);
     }
     if let Some(start) = start {
-        found.push(Span::new(span.start + start, span.end.min(span.start + slice.len())));
+        found.push(Span::new(
+            span.start + start,
+            span.end.min(span.start + slice.len()),
+        ));
     }
     found
 }
@@ -429,10 +432,7 @@ mod tests {
 
     fn read(text: &str) -> Word {
         let length = text.len();
-        word(
-            &Arc::new(MappedText::verbatim(text, 0)),
-            Span::new(0, length),
-        )
+        word(&Arc::new(MappedText::verbatim(text, 0)), Span::new(0, length))
     }
 
     #[test]
@@ -457,10 +457,7 @@ mod tests {
                 _ => None,
             })
             .collect();
-        assert_eq!(
-            names,
-            [("NAME", ""), ("TAG", r#":-$(git rev-parse "HEAD")"#)]
-        );
+        assert_eq!(names, [("NAME", ""), ("TAG", r#":-$(git rev-parse "HEAD")"#)]);
         assert_eq!(read("$$").parts.len(), 1);
         assert!(read("a$").literal);
     }

@@ -83,7 +83,13 @@ fn expand(script: &mut MappedText, text: &MappedText, span: Span) {
             Some('$') => ("$".to_owned(), start + 2),
             Some(open @ ('(' | '{')) => {
                 let end = closing(inner, start + 2, span.end, open);
-                (masked(&inner[start + 2..end.saturating_sub(1).max(start + 2)], end - start), end)
+                (
+                    masked(
+                        &inner[start + 2..end.saturating_sub(1).max(start + 2)],
+                        end - start,
+                    ),
+                    end,
+                )
             }
             // `$@`, `$<`, `$X`: an expression of one letter.
             Some(letter) if !letter.is_whitespace() => ("${__}".to_owned(), start + 1 + letter.len_utf8()),
@@ -148,7 +154,10 @@ mod tests {
         let text = "\tdocker build \\\n\t\t--pull $(shell id -u) \\\n\t\t.\n\techo\n";
         let found = recipe(&MappedText::verbatim(text, 0), false);
         assert_eq!(found.len(), 2);
-        assert_eq!(found[0].script.text(), "docker build \\\n\t--pull ${___________} \\\n\t.\n");
+        assert_eq!(
+            found[0].script.text(),
+            "docker build \\\n\t--pull ${___________} \\\n\t.\n"
+        );
         let at = found[0].script.text().find("--pull").unwrap();
         assert_eq!(found[0].script.span(Span::new(at, at + 6)).slice(text), "--pull");
         assert_eq!(recipe(&MappedText::verbatim(text, 0), true).len(), 1);

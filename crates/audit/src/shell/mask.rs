@@ -38,7 +38,6 @@ fn mask(text: &MappedText, open: &str, close: &str) -> MappedText {
         lexer::append(&mut result, text, Span::new(at, start));
         let name = "_".repeat(end - start - 3);
         let whole = Span::new(start, end);
-        lexer::append(&mut result, &MappedText::verbatim("", 0), Span::default());
         result.push_as(&format!("${{{name}}}"), text.span(whole));
         at = end;
     }

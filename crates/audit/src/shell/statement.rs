@@ -18,13 +18,25 @@ pub(super) enum Kind {
     /// Pipelines joined by `&&` and `||`.
     Chain(Box<Statement>, Vec<(Join, Statement)>),
     /// Commands joined by `|`, or one behind `!`.
-    Pipeline { negated: bool, elements: Vec<Statement> },
-    If { arms: Vec<Arm>, otherwise: Option<Vec<Statement>> },
-    Case { value: Option<Token>, arms: Vec<CaseArm> },
+    Pipeline {
+        negated: bool,
+        elements: Vec<Statement>,
+    },
+    If {
+        arms: Vec<Arm>,
+        otherwise: Option<Vec<Statement>>,
+    },
+    Case {
+        value: Option<Token>,
+        arms: Vec<CaseArm>,
+    },
     Loop(Loop),
     Group(Vec<Statement>),
     Subshell(Vec<Statement>),
-    Function { name: Span, body: Vec<Statement> },
+    Function {
+        name: Span,
+        body: Vec<Statement>,
+    },
     /// Arithmetic, and what else runs no command but in its substitutions.
     Other(Vec<Substitution>),
 }

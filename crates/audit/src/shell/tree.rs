@@ -44,7 +44,11 @@ pub(super) fn parse(text: &str) -> Parsed {
     let mut left = 1_000 + text.len();
     let mut progress = |_: &ParseState| {
         left = left.saturating_sub(1);
-        if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if left == 0 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     };
     let options = ParseOptions::new().progress_callback(&mut progress);
     let bytes = text.as_bytes();
@@ -52,7 +56,10 @@ pub(super) fn parse(text: &str) -> Parsed {
     let Some(tree) = parser.parse_with_options(&mut input, None, Some(options)) else {
         return broken;
     };
-    let mut reader = Reader { text, broken: Vec::new() };
+    let mut reader = Reader {
+        text,
+        broken: Vec::new(),
+    };
     let root = tree.root_node();
     let statements = reader.block(&children(root), DEPTH);
     if root.has_error() && reader.broken.is_empty() {
@@ -142,7 +149,10 @@ impl Reader<'_> {
         let mut stray: Vec<Node<'_>> = Vec::new();
         for &node in nodes {
             if is_word(node.kind()) && node.is_named() {
-                if stray.last().is_some_and(|last| self.breaks(last.end_byte(), node.start_byte())) {
+                if stray
+                    .last()
+                    .is_some_and(|last| self.breaks(last.end_byte(), node.start_byte()))
+                {
                     found.extend(self.stray(&mut stray, depth));
                 }
                 stray.push(node);
@@ -173,7 +183,13 @@ impl Reader<'_> {
         let (first, last) = (nodes.first()?, nodes.last()?);
         let whole = Span::new(first.start_byte(), last.end_byte());
         let words = self.tokens(&nodes, depth);
-        Some(Statement::new(whole, Kind::Simple(Simple { words, ..Simple::default() })))
+        Some(Statement::new(
+            whole,
+            Kind::Simple(Simple {
+                words,
+                ..Simple::default()
+            }),
+        ))
     }
 
     /// Whether a statement ends between two bytes: an unescaped line break is there.
@@ -223,9 +239,13 @@ impl Reader<'_> {
                 "|" | "|&" => items.push(Item::Pipe),
                 "!" => items.push(Item::Not(span(node))),
                 "redirected_statement" => {
-                    let (redirects, body): (Vec<_>, Vec<_>) =
-                        children(node).into_iter().partition(|child| is_redirect(child.kind()));
-                    let rest: Vec<_> = redirects.iter().flat_map(|redirect| after_heredoc(*redirect)).collect();
+                    let (redirects, body): (Vec<_>, Vec<_>) = children(node)
+                        .into_iter()
+                        .partition(|child| is_redirect(child.kind()));
+                    let rest: Vec<_> = redirects
+                        .iter()
+                        .flat_map(|redirect| after_heredoc(*redirect))
+                        .collect();
                     stack.extend(rest.into_iter().rev().map(Ok));
                     stack.push(Err(Item::Redirects(redirects)));
                     stack.extend(body.into_iter().rev().map(Ok));
@@ -233,7 +253,11 @@ impl Reader<'_> {
                 _ if node.is_error() => {
                     self.broken.push(span(node));
                     let inner = self.block(&children(node), depth);
-                    items.extend(inner.into_iter().flat_map(|one| [Item::Statement(one), Item::Break]));
+                    items.extend(
+                        inner
+                            .into_iter()
+                            .flat_map(|one| [Item::Statement(one), Item::Break]),
+                    );
                 }
                 "command" => self.command(&mut items, node, depth),
                 _ if node.is_named() => items.extend(self.compound(node, depth).map(Item::Statement)),
@@ -247,7 +271,10 @@ impl Reader<'_> {
     fn command(&mut self, items: &mut Vec<Item<'_>>, node: Node<'_>, depth: usize) {
         let mut line: Vec<Node<'_>> = Vec::new();
         for child in children(node) {
-            if line.last().is_some_and(|last| self.breaks(last.end_byte(), child.start_byte())) {
+            if line
+                .last()
+                .is_some_and(|last| self.breaks(last.end_byte(), child.start_byte()))
+            {
                 let nodes = std::mem::take(&mut line);
                 items.extend(self.simple(&nodes, depth).map(Item::Statement));
                 items.push(Item::Break);
@@ -349,7 +376,11 @@ impl Reader<'_> {
                     span: Span::new(sign.end_byte(), node.end_byte()),
                     substitutions: value.map_or_else(Vec::new, |value| self.substitutions(value, depth)),
                 };
-                if subscript { RawValue::Element(token) } else { RawValue::Scalar(token) }
+                if subscript {
+                    RawValue::Element(token)
+                } else {
+                    RawValue::Scalar(token)
+                }
             }
         };
         Some(RawAssignment {
@@ -445,9 +476,19 @@ impl Reader<'_> {
         let kind = match node.kind() {
             "comment" | "heredoc_body" | "heredoc_end" | "heredoc_start" => return None,
             "variable_assignment" | "variable_assignments" => {
-                let each = if node.kind() == "variable_assignment" { vec![node] } else { nodes };
-                let assignments = each.into_iter().filter_map(|one| self.assignment(one, depth)).collect();
-                Kind::Simple(Simple { assignments, ..Simple::default() })
+                let each = if node.kind() == "variable_assignment" {
+                    vec![node]
+                } else {
+                    nodes
+                };
+                let assignments = each
+                    .into_iter()
+                    .filter_map(|one| self.assignment(one, depth))
+                    .collect();
+                Kind::Simple(Simple {
+                    assignments,
+                    ..Simple::default()
+                })
             }
             "declaration_command" | "unset_command" => {
                 let mut simple = Simple::default();
@@ -489,7 +530,10 @@ impl Reader<'_> {
         let mut substitutions = substitutions.into_iter().peekable();
         let mut words: Vec<Token> = lexer::split(self.text, whole)
             .into_iter()
-            .map(|span| Token { span, substitutions: Vec::new() })
+            .map(|span| Token {
+                span,
+                substitutions: Vec::new(),
+            })
             .collect();
         for word in &mut words {
             while let Some(one) = substitutions.next_if(|one| one.span.start < word.span.end) {
@@ -551,7 +595,14 @@ impl Reader<'_> {
             let (patterns, body) = parts.split_at(close);
             arms.push(CaseArm {
                 patterns: self
-                    .tokens(&patterns.iter().copied().filter(Node::is_named).collect::<Vec<_>>(), depth)
+                    .tokens(
+                        &patterns
+                            .iter()
+                            .copied()
+                            .filter(Node::is_named)
+                            .collect::<Vec<_>>(),
+                        depth,
+                    )
                     .into_iter()
                     .map(|token| token.span)
                     .collect(),
@@ -574,14 +625,20 @@ impl Reader<'_> {
             Some(variable) => before
                 .iter()
                 .copied()
-                .filter(|child| child.start_byte() >= variable.end && is_word(child.kind()) && child.is_named())
+                .filter(|child| {
+                    child.start_byte() >= variable.end && is_word(child.kind()) && child.is_named()
+                })
                 .collect(),
             None => Vec::new(),
         };
         Kind::Loop(Loop {
             variable,
             values: self.tokens(&values, depth),
-            condition: if is_while { self.block(&before, depth) } else { Vec::new() },
+            condition: if is_while {
+                self.block(&before, depth)
+            } else {
+                Vec::new()
+            },
             until: nodes.first().is_some_and(|first| first.kind() == "until"),
             body: body.map_or_else(Vec::new, |body| self.block(&children(body), depth)),
         })
@@ -599,7 +656,9 @@ fn after_heredoc(redirect: Node<'_>) -> Vec<Node<'_>> {
     }
     children(redirect)
         .into_iter()
-        .filter(|child| matches!(child.kind(), "pipeline" | "&&" | "||" | "list") || is_right(redirect, *child))
+        .filter(|child| {
+            matches!(child.kind(), "pipeline" | "&&" | "||" | "list") || is_right(redirect, *child)
+        })
         .collect()
 }
 

@@ -78,7 +78,8 @@ pub(super) fn visible<'a>(all: &[&'a Assignment], place: Use<'_>) -> Option<Vec<
         same
     } else {
         let sets = all.iter().filter(|one| one.kind == AssignmentKind::Set);
-        let elsewhere = |one: &&&Assignment| one.function.as_deref() != place.function || one.span.start < place.at;
+        let elsewhere =
+            |one: &&&Assignment| one.function.as_deref() != place.function || one.span.start < place.at;
         if sets.clone().count() > 1 || !sets.clone().all(|one| elsewhere(&one)) {
             return None;
         }

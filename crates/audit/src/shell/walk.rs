@@ -81,7 +81,11 @@ struct State {
 impl From<Dialect> for State {
     fn from(dialect: Dialect) -> State {
         State {
-            errexit: if dialect.errexit { Errexit::On } else { Errexit::Unset },
+            errexit: if dialect.errexit {
+                Errexit::On
+            } else {
+                Errexit::Unset
+            },
             pipefail: dialect.pipefail,
         }
     }
@@ -143,13 +147,18 @@ impl Walker {
         let mut scope = scope;
         if statement.background {
             background = scope.clone();
-            background.swallow(SwallowKind::Background, Span::new(statement.end(), statement.end() + 1));
+            background.swallow(
+                SwallowKind::Background,
+                Span::new(statement.end(), statement.end() + 1),
+            );
             scope = &background;
         }
         match &statement.kind {
             Kind::Simple(simple) => self.simple(simple, statement, scope, state),
             Kind::Chain(first, rest) => self.chain(first, rest, scope, state),
-            Kind::Pipeline { negated, elements } => self.pipeline(*negated, elements, statement, scope, state),
+            Kind::Pipeline { negated, elements } => {
+                self.pipeline(*negated, elements, statement, scope, state)
+            }
             Kind::If { arms, otherwise } => self.branches(arms, otherwise.as_deref(), scope, state),
             Kind::Case { value, arms } => self.case(value.as_ref(), arms, scope, state),
             Kind::Loop(own) => self.repeat(own, scope, state),
@@ -173,7 +182,12 @@ impl Walker {
                     _ => rest[index - 2].1.end(),
                 };
                 own = scope.clone();
-                own.guard(&condition, join == Join::And, [GuardKind::Or, GuardKind::And][usize::from(join == Join::And)], Span::new(first.span.start, end));
+                own.guard(
+                    &condition,
+                    join == Join::And,
+                    [GuardKind::Or, GuardKind::And][usize::from(join == Join::And)],
+                    Span::new(first.span.start, end),
+                );
                 let right = self.condition(statement, scope);
                 condition = match join {
                     Join::And => both(condition, right, Condition::And),
@@ -186,7 +200,13 @@ impl Walker {
     }
 
     /// What happens when the element of the chain with this index fails.
-    fn failure_in_chain(&self, index: usize, first: &Statement, rest: &[(Join, Statement)], scope: &mut Scope) {
+    fn failure_in_chain(
+        &self,
+        index: usize,
+        first: &Statement,
+        rest: &[(Join, Statement)],
+        scope: &mut Scope,
+    ) {
         let following = &rest[index.min(rest.len())..];
         let Some(at) = following.iter().position(|(join, _)| *join == Join::Or) else {
             scope.before_and |= !following.is_empty();
@@ -215,7 +235,10 @@ impl Walker {
             if let Some(swallow) = &mut scope.swallowed
                 && is_last
             {
-                swallow.removal = Some(Site { text: Arc::clone(&scope.text), span: whole });
+                swallow.removal = Some(Site {
+                    text: Arc::clone(&scope.text),
+                    span: whole,
+                });
             }
         }
     }
@@ -230,8 +253,12 @@ impl Walker {
     ) {
         let mut own = scope.clone();
         own.pipeline = own.pipeline.or(Some(statement.span));
-        if negated {
-            own.swallow(SwallowKind::Negated, Span::new(statement.span.start, statement.span.start + 1));
+        // `if ! command; then exit 1` notices the failure.
+        if negated && own.next != Some(Next::Checked) {
+            own.swallow(
+                SwallowKind::Negated,
+                Span::new(statement.span.start, statement.span.start + 1),
+            );
         }
         for (index, element) in elements.iter().enumerate() {
             let mut one = own.clone();
@@ -248,13 +275,7 @@ impl Walker {
         }
     }
 
-    fn branches(
-        &mut self,
-        arms: &[Arm],
-        otherwise: Option<&[Statement]>,
-        scope: &Scope,
-        state: &mut State,
-    ) {
+    fn branches(&mut self, arms: &[Arm], otherwise: Option<&[Statement]>, scope: &Scope, state: &mut State) {
         let mut guarded = scope.clone();
         for (index, arm) in arms.iter().enumerate() {
             let failing = match arms.get(index + 1) {
@@ -281,7 +302,11 @@ impl Walker {
             arm.condition.last().map(|last| &last.kind),
             Some(Kind::Pipeline { negated: true, .. })
         );
-        let failing = if negated { Some(arm.body.as_slice()) } else { otherwise };
+        let failing = if negated {
+            Some(arm.body.as_slice())
+        } else {
+            otherwise
+        };
         if failing.is_some_and(|body| self.fails(body, scope)) {
             scope.next = Some(Next::Checked);
             scope.before_and = false;
@@ -306,7 +331,10 @@ impl Walker {
             };
             let mut body = scope.clone();
             let end = arm.patterns.last().map_or(value.span.end, |last| last.end);
-            let shown = arm.patterns.first().map_or(value.span, |first| Span::new(first.start, end));
+            let shown = arm
+                .patterns
+                .first()
+                .map_or(value.span, |first| Span::new(first.start, end));
             body.push(Guard {
                 kind: GuardKind::Case,
                 negated: any && !before.is_empty(),
@@ -346,7 +374,14 @@ impl Walker {
         self.sequence(&own.body, &body, state);
     }
 
-    fn function(&mut self, name: Span, body: &[Statement], statement: &Statement, scope: &Scope, state: State) {
+    fn function(
+        &mut self,
+        name: Span,
+        body: &[Statement],
+        statement: &Statement,
+        scope: &Scope,
+        state: State,
+    ) {
         let name = lexer::word(&scope.text, name).text;
         self.functions.push(Function {
             name: name.clone(),

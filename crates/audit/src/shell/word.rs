@@ -91,7 +91,12 @@ impl Word {
     /// The name of the variable if the word is nothing but its expansion.
     pub fn as_variable(&self) -> Option<&str> {
         match self.parts.as_slice() {
-            [Part { kind: PartKind::Variable { name, .. }, .. }] => Some(name),
+            [
+                Part {
+                    kind: PartKind::Variable { name, .. },
+                    ..
+                },
+            ] => Some(name),
             _ => None,
         }
     }

@@ -20,18 +20,32 @@ struct Program {
 }
 
 const fn program(name: &'static str, short: &'static str, own: usize) -> Program {
-    Program { name, short, long: &[], own, sets: false }
+    Program {
+        name,
+        short,
+        long: &[],
+        own,
+        sets: false,
+    }
 }
 
 const PROGRAMS: &[Program] = &[
     Program {
         name: "sudo",
         short: "CDghpRrTtUu",
-        long: &["--user", "--group", "--host", "--prompt", "--chdir", "--chroot", "--role", "--type"],
+        long: &[
+            "--user", "--group", "--host", "--prompt", "--chdir", "--chroot", "--role", "--type",
+        ],
         own: 0,
         sets: true,
     },
-    Program { name: "doas", short: "Cu", long: &[], own: 0, sets: false },
+    Program {
+        name: "doas",
+        short: "Cu",
+        long: &[],
+        own: 0,
+        sets: false,
+    },
     Program {
         name: "env",
         short: "uCS",
@@ -67,7 +81,13 @@ const PROGRAMS: &[Program] = &[
         name: "xargs",
         short: "adEeILnPs",
         long: &[
-            "--arg-file", "--delimiter", "--max-args", "--max-procs", "--max-lines", "--max-chars", "--replace",
+            "--arg-file",
+            "--delimiter",
+            "--max-args",
+            "--max-procs",
+            "--max-lines",
+            "--max-chars",
+            "--replace",
         ],
         own: 0,
         sets: false,
@@ -76,7 +96,16 @@ const PROGRAMS: &[Program] = &[
 ];
 
 /// Programs that run what stands behind `--`.
-const BEHIND_DASHES: &[&str] = &["doppler", "op", "aws-vault", "chamber", "infisical", "dotenv", "sops", "teller"];
+const BEHIND_DASHES: &[&str] = &[
+    "doppler",
+    "op",
+    "aws-vault",
+    "chamber",
+    "infisical",
+    "dotenv",
+    "sops",
+    "teller",
+];
 
 /// Takes off what wraps the command. At least one word is left.
 pub(super) fn strip(words: &mut Vec<Word>, runners: impl Fn(&str) -> bool) -> (Vec<Wrapper>, Vec<Word>) {
@@ -115,7 +144,11 @@ fn length(words: &[Word], runners: &impl Fn(&str) -> bool) -> Option<usize> {
         if program.sets && is_assignment(word) {
             at += 1;
         } else if let Some(long) = text.strip_prefix("--") {
-            at += if !long.contains('=') && program.long.contains(&text) { 2 } else { 1 };
+            at += if !long.contains('=') && program.long.contains(&text) {
+                2
+            } else {
+                1
+            };
         } else if text.len() > 1 && text.starts_with('-') {
             at += if takes_next(text, program.short) { 2 } else { 1 };
         } else {
@@ -141,7 +174,9 @@ fn takes_next(text: &str, short: &str) -> bool {
 
 /// `NAME=value`.
 pub(super) fn is_assignment(word: &Word) -> bool {
-    word.text.split_once('=').is_some_and(|(name, _)| is_name(name.trim_end_matches('+')))
+    word.text
+        .split_once('=')
+        .is_some_and(|(name, _)| is_name(name.trim_end_matches('+')))
 }
 
 pub(super) fn is_name(name: &str) -> bool {
@@ -182,14 +217,22 @@ pub(super) fn inner(words: &[Word]) -> Vec<Inner> {
         return Vec::new();
     };
     let whole = |from: usize, how| match from < words.len() {
-        true => vec![Inner::Words { from, to: words.len(), how }],
+        true => vec![Inner::Words {
+            from,
+            to: words.len(),
+            how,
+        }],
         false => Vec::new(),
     };
     match name {
         "eval" => whole(1, How::Same),
         "trap" => match words.get(1) {
             Some(word) if !word.text.starts_with('-') && !word.text.is_empty() && words.len() > 2 => {
-                vec![Inner::Words { from: 1, to: 2, how: How::Trap }]
+                vec![Inner::Words {
+                    from: 1,
+                    to: 2,
+                    how: How::Trap,
+                }]
             }
             _ => Vec::new(),
         },
@@ -198,7 +241,10 @@ pub(super) fn inner(words: &[Word]) -> Vec<Inner> {
         "script" => option(words, &["-c", "--command"], How::Shell("sh".into())),
         "flock" => option(words, &["-c", "--command"], How::Shell("sh".into())),
         "gcloud" if words.iter().any(|word| word.text == "ssh") => {
-            let host = words.iter().position(|word| word.text == "ssh").map_or(0, |at| at + 1);
+            let host = words
+                .iter()
+                .position(|word| word.text == "ssh")
+                .map_or(0, |at| at + 1);
             option(words, &["--command"], How::Remote { host })
         }
         "vagrant" if words.get(1).is_some_and(|word| word.text == "ssh") => {
@@ -249,9 +295,18 @@ fn shell(words: &[Word]) -> Vec<Inner> {
     }
     let how = How::Shell(line);
     match (script, at < words.len()) {
-        (true, true) => vec![Inner::Words { from: at, to: at + 1, how }],
+        (true, true) => vec![Inner::Words {
+            from: at,
+            to: at + 1,
+            how,
+        }],
         (true, false) => Vec::new(),
-        (false, true) if !input && words.get(at).is_none_or(|word| word.text != "-" && word.text != "/dev/stdin") => {
+        (false, true)
+            if !input
+                && words
+                    .get(at)
+                    .is_none_or(|word| word.text != "-" && word.text != "/dev/stdin") =>
+        {
             Vec::new()
         }
         (false, _) => vec![Inner::Input(how)],
@@ -262,7 +317,11 @@ fn shell(words: &[Word]) -> Vec<Inner> {
 fn option(words: &[Word], names: &[&str], how: How) -> Vec<Inner> {
     for (at, word) in words.iter().enumerate().skip(1) {
         if names.contains(&word.text.as_str()) && at + 1 < words.len() {
-            return vec![Inner::Words { from: at + 1, to: at + 2, how }];
+            return vec![Inner::Words {
+                from: at + 1,
+                to: at + 2,
+                how,
+            }];
         }
     }
     Vec::new()
@@ -303,11 +362,19 @@ fn ssh(words: &[Word]) -> Vec<Inner> {
         Some(first) if is_shell(base_name(&first.text)) && !shell(&words[from..]).is_empty() => {
             match shell(&words[from..]).into_iter().next() {
                 Some(Inner::Input(_)) => vec![Inner::Input(how)],
-                _ => vec![Inner::Words { from, to: words.len(), how }],
+                _ => vec![Inner::Words {
+                    from,
+                    to: words.len(),
+                    how,
+                }],
             }
         }
         Some(first) if from + 1 == words.len() && is_shell_line(&first.text) => vec![Inner::Input(how)],
-        Some(_) => vec![Inner::Words { from, to: words.len(), how }],
+        Some(_) => vec![Inner::Words {
+            from,
+            to: words.len(),
+            how,
+        }],
     }
 }
 
@@ -340,7 +407,10 @@ fn find(words: &[Word]) -> Vec<Inner> {
                 .position(|word| word.text == ";" || word.text == "+")
                 .unwrap_or(rest.len());
             if length > 0 {
-                found.push(Inner::Command { from: at + 1, to: at + 1 + length });
+                found.push(Inner::Command {
+                    from: at + 1,
+                    to: at + 1 + length,
+                });
             }
         }
     }
@@ -360,7 +430,11 @@ fn container(words: &[Word]) -> Vec<Inner> {
         if is_shell(base_name(&words[at].text))
             && let Some(Inner::Words { from, to, .. }) = shell(&words[at..]).into_iter().next()
         {
-            return vec![Inner::Words { from: at + from, to: at + to, how: How::Container }];
+            return vec![Inner::Words {
+                from: at + from,
+                to: at + to,
+                how: How::Container,
+            }];
         }
     }
     Vec::new()

@@ -2,7 +2,10 @@ use super::*;
 use crate::shell::{Errexit, GuardKind, SwallowKind};
 
 fn values(text: &str, variable: &str) -> Option<Vec<String>> {
-    find(&read(text), "docker").context.values_of(variable).map(<[String]>::to_vec)
+    find(&read(text), "docker")
+        .context
+        .values_of(variable)
+        .map(<[String]>::to_vec)
 }
 
 #[test]
@@ -73,7 +76,12 @@ fn a_guard_has_its_text_and_place() {
     let text = "if [ -n \"$A\" ]; then\n  while read x; do docker y; done\nfi";
     let script = read(text);
     let docker = find(&script, "docker");
-    let guards: Vec<_> = docker.context.guards.iter().map(|one| (one.kind, one.condition.as_str(), one.span.slice(text))).collect();
+    let guards: Vec<_> = docker
+        .context
+        .guards
+        .iter()
+        .map(|one| (one.kind, one.condition.as_str(), one.span.slice(text)))
+        .collect();
     assert_eq!(
         guards,
         [
@@ -90,7 +98,11 @@ fn swallowed(text: &str) -> Option<SwallowKind> {
 
 fn swallowed_in(text: &str, dialect: Dialect) -> Option<SwallowKind> {
     let script = Script::read(&MappedText::verbatim(text, 0), dialect);
-    find(&script, "docker").context.swallowed.as_ref().map(|swallow| swallow.kind)
+    find(&script, "docker")
+        .context
+        .swallowed
+        .as_ref()
+        .map(|swallow| swallow.kind)
 }
 
 #[test]
@@ -152,12 +164,21 @@ fn a_failure_can_be_swallowed_in_many_ways() {
 #[test]
 fn the_runner_of_a_script_counts() {
     assert_eq!(swallowed_in("docker x\nfoo", Dialect::github()), None);
-    assert_eq!(swallowed_in("docker x | tee y", Dialect::github()), Some(SwallowKind::Pipe));
+    assert_eq!(
+        swallowed_in("docker x | tee y", Dialect::github()),
+        Some(SwallowKind::Pipe)
+    );
     assert_eq!(swallowed_in("docker x | tee y", Dialect::github_bash()), None);
     assert_eq!(swallowed_in("docker x | tee y", Dialect::gitlab()), None);
-    assert_eq!(swallowed_in("docker x", Dialect::make(true)), Some(SwallowKind::Runner));
+    assert_eq!(
+        swallowed_in("docker x", Dialect::make(true)),
+        Some(SwallowKind::Runner)
+    );
     assert_eq!(swallowed_in("docker x", Dialect::make(false)), None);
-    assert_eq!(swallowed_in("docker x; foo", Dialect::dockerfile()), Some(SwallowKind::NoErrexit));
+    assert_eq!(
+        swallowed_in("docker x; foo", Dialect::dockerfile()),
+        Some(SwallowKind::NoErrexit)
+    );
 }
 
 #[test]

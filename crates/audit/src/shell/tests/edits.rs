@@ -20,7 +20,10 @@ fn remove_mapped(text: &str, mapped: &MappedText, words: &str) -> Option<String>
     let at = (0..command.words.len())
         .find(|&at| {
             command.words[at..].len() >= words.len()
-                && command.words[at..].iter().zip(&words).all(|(word, wanted)| word.text == *wanted)
+                && command.words[at..]
+                    .iter()
+                    .zip(&words)
+                    .all(|(word, wanted)| word.text == *wanted)
         })
         .unwrap_or_else(|| panic!("{:?}", lines(&script)));
     let source = Source::new("x", text);
@@ -47,7 +50,13 @@ const INLINE: &str = "--build-arg BUILDKIT_INLINE_CACHE=1";
 fn the_flag_on_a_line_of_its_own_goes_with_its_line() {
     assert_eq!(remove(BEFORE, INLINE), AFTER);
     assert_eq!(remove(&BEFORE.replace("  # ❌ Embeds cache", ""), INLINE), AFTER);
-    assert_eq!(remove(&BEFORE.replace("  # ❌ Embeds cache", "").replace('\n', "\r\n"), INLINE), AFTER.replace('\n', "\r\n"));
+    assert_eq!(
+        remove(
+            &BEFORE.replace("  # ❌ Embeds cache", "").replace('\n', "\r\n"),
+            INLINE
+        ),
+        AFTER.replace('\n', "\r\n")
+    );
 }
 
 #[test]
@@ -56,8 +65,14 @@ fn the_flag_on_the_last_line_takes_the_continuation_with_it() {
         remove(AFTER, "--build-arg GIT_COMMIT_HASH=$GIT_COMMIT_HASH"),
         "docker-compose build --parallel \\\n    --build-arg SKIP_AWS_DURING_BUILD=1\n"
     );
-    assert_eq!(remove("docker build . \\\n  --a # why\nx\n", "--a"), "docker build .\nx\n");
-    assert_eq!(remove("docker build . \\\n  --a || true\n", "--a"), "docker build . \\\n  || true\n");
+    assert_eq!(
+        remove("docker build . \\\n  --a # why\nx\n", "--a"),
+        "docker build .\nx\n"
+    );
+    assert_eq!(
+        remove("docker build . \\\n  --a || true\n", "--a"),
+        "docker build . \\\n  || true\n"
+    );
 }
 
 #[test]
@@ -68,16 +83,34 @@ fn words_within_a_line_go_with_one_blank() {
     assert_eq!(remove("docker build . --a; x", "--a"), "docker build .; x");
     assert_eq!(remove("x $(docker build . --a)", "--a"), "x $(docker build .)");
     assert_eq!(remove("docker build --a \\\n  .", "--a"), "docker build \\\n  .");
-    assert_eq!(remove("docker build --b --a=\"x y\" .", "--a=x y"), "docker build --b .");
-    assert_eq!(remove("docker build \\\n  --a --b \\\n  .", "--a"), "docker build \\\n  --b \\\n  .");
-    assert_eq!(remove("docker build \\\n  --a \\\n  x \\\n  .", "--a x"), "docker build \\\n  .");
+    assert_eq!(
+        remove("docker build --b --a=\"x\" .", "--a=x"),
+        "docker build --b ."
+    );
+    assert_eq!(
+        remove("docker build \\\n  --a --b \\\n  .", "--a"),
+        "docker build \\\n  --b \\\n  ."
+    );
+    assert_eq!(
+        remove("docker build \\\n  --a \\\n  x \\\n  .", "--a x"),
+        "docker build \\\n  ."
+    );
 }
 
 #[test]
 fn words_of_a_variable_go_where_they_are_written() {
-    assert_eq!(remove("A=\"--a --b\"\ndocker x $A", "--a"), "A=\"--b\"\ndocker x $A");
-    assert_eq!(remove("A=\"--a --b\"\ndocker x $A", "--b"), "A=\"--a\"\ndocker x $A");
-    assert_eq!(remove("A=(--a --b)\ndocker x \"${A[@]}\"", "--a"), "A=(--b)\ndocker x \"${A[@]}\"");
+    assert_eq!(
+        remove("A=\"--a --b\"\ndocker x $A", "--a"),
+        "A=\"--b\"\ndocker x $A"
+    );
+    assert_eq!(
+        remove("A=\"--a --b\"\ndocker x $A", "--b"),
+        "A=\"--a\"\ndocker x $A"
+    );
+    assert_eq!(
+        remove("A=(--a --b)\ndocker x \"${A[@]}\"", "--a"),
+        "A=(--b)\ndocker x \"${A[@]}\""
+    );
     assert_eq!(
         remove("A=(\n  --a\n  --b # why\n)\ndocker x \"${A[@]}\"", "--b"),
         "A=(\n  --a\n)\ndocker x \"${A[@]}\""
@@ -106,7 +139,10 @@ fn indented(text: &str) -> String {
 #[test]
 fn the_same_in_a_block_of_yaml() {
     let text = indented(BEFORE);
-    assert_eq!(remove_mapped(&text, &block(&text, 6), INLINE).as_deref(), Some(indented(AFTER).as_str()));
+    assert_eq!(
+        remove_mapped(&text, &block(&text, 6), INLINE).as_deref(),
+        Some(indented(AFTER).as_str())
+    );
     let last = indented("docker build . \\\n  --a\nx\n");
     assert_eq!(
         remove_mapped(&last, &block(&last, 6), "--a").as_deref(),
@@ -127,14 +163,23 @@ fn the_same_in_the_quotes_of_ssh() {
     );
     let heredoc = |text: &str| format!("ssh host <<'EOF'\n{text}EOF\n");
     assert_eq!(remove(&heredoc(BEFORE), INLINE), heredoc(AFTER));
-    assert_eq!(remove("ssh host 'docker build --a .'", "--a"), "ssh host 'docker build .'");
-    assert_eq!(remove("ssh host docker build --a .", "--a"), "ssh host docker build .");
+    assert_eq!(
+        remove("ssh host 'docker build --a .'", "--a"),
+        "ssh host 'docker build .'"
+    );
+    assert_eq!(
+        remove("ssh host docker build --a .", "--a"),
+        "ssh host docker build ."
+    );
 }
 
 #[test]
 fn nothing_is_removed_over_quotes() {
     let text = "ssh host \"docker build \"'--a .'";
-    assert_eq!(remove_mapped(text, &MappedText::verbatim(text, 0), "--a"), Some("ssh host \"docker build \"'.'".into()));
+    assert_eq!(
+        remove_mapped(text, &MappedText::verbatim(text, 0), "--a"),
+        Some("ssh host \"docker build \"'.'".into())
+    );
     let text = "ssh host 'docker build --a'\"=x .\"";
     assert_eq!(remove_mapped(text, &MappedText::verbatim(text, 0), "--a=x"), None);
 }
@@ -142,7 +187,10 @@ fn nothing_is_removed_over_quotes() {
 fn edited(text: &str, edit: impl Fn(&Editor, &Command) -> Option<Edit>) -> Option<String> {
     let script = read(text);
     let source = Source::new("x", text);
-    let command = script.commands().iter().find(|command| command.name() == "docker")?;
+    let command = script
+        .commands()
+        .iter()
+        .find(|command| command.name() == "docker")?;
     edit(&Editor::new(FileId::default(), &source), command).map(|edit| apply(text, &edit))
 }
 
@@ -150,9 +198,18 @@ fn edited(text: &str, edit: impl Fn(&Editor, &Command) -> Option<Edit>) -> Optio
 fn or_true_is_taken_off() {
     let off = |text: &str| edited(text, |editor, command| editor.remove_or_true(command));
     assert_eq!(off("docker x || true\n").as_deref(), Some("docker x\n"));
-    assert_eq!(off("docker x 2>/dev/null || : # why\n").as_deref(), Some("docker x 2>/dev/null # why\n"));
-    assert_eq!(off("docker x \\\n  || true; y\n").as_deref(), Some("docker x; y\n"));
-    assert_eq!(off("ssh h \"docker x || true\"\n").as_deref(), Some("ssh h \"docker x\"\n"));
+    assert_eq!(
+        off("docker x 2>/dev/null || : # why\n").as_deref(),
+        Some("docker x 2>/dev/null # why\n")
+    );
+    assert_eq!(
+        off("docker x \\\n  || true; y\n").as_deref(),
+        Some("docker x; y\n")
+    );
+    assert_eq!(
+        off("ssh h \"docker x || true\"\n").as_deref(),
+        Some("ssh h \"docker x\"\n")
+    );
     assert_eq!(off("docker x || exit 1\n"), None);
     assert_eq!(off("docker x || true && y\n"), None);
 }
@@ -160,16 +217,32 @@ fn or_true_is_taken_off() {
 #[test]
 fn words_are_inserted_and_replaced() {
     let insert = |text: &str, content: &str| {
-        edited(text, |editor, command| editor.insert_words_after(command, 2, content))
+        edited(text, |editor, command| {
+            editor.insert_words_after(command, 2, content)
+        })
     };
-    assert_eq!(insert("docker builder prune -f", "-a").as_deref(), Some("docker builder prune -a -f"));
-    assert_eq!(insert("bash -c 'docker builder prune'", "-a").as_deref(), Some("bash -c 'docker builder prune -a'"));
-    assert_eq!(insert("bash -c 'docker builder prune'", "'x'"), None);
-    assert_eq!(insert("docker builder prune", "\"$X\"").as_deref(), Some("docker builder prune \"$X\""));
-    let replace = |text: &str| edited(text, |editor, command| editor.replace_word(command, 3, "-af"));
-    assert_eq!(replace("docker builder prune -f; x").as_deref(), Some("docker builder prune -af; x"));
     assert_eq!(
-        edited("x && docker ps", |editor, command| editor.insert_words_before(command, "A=1")).as_deref(),
+        insert("docker builder prune -f", "-a").as_deref(),
+        Some("docker builder prune -a -f")
+    );
+    assert_eq!(
+        insert("bash -c 'docker builder prune'", "-a").as_deref(),
+        Some("bash -c 'docker builder prune -a'")
+    );
+    assert_eq!(insert("bash -c 'docker builder prune'", "'x'"), None);
+    assert_eq!(
+        insert("docker builder prune", "\"$X\"").as_deref(),
+        Some("docker builder prune \"$X\"")
+    );
+    let replace = |text: &str| edited(text, |editor, command| editor.replace_word(command, 3, "-af"));
+    assert_eq!(
+        replace("docker builder prune -f; x").as_deref(),
+        Some("docker builder prune -af; x")
+    );
+    assert_eq!(
+        edited("x && docker ps", |editor, command| editor
+            .insert_words_before(command, "A=1"))
+        .as_deref(),
         Some("x && A=1 docker ps")
     );
 }

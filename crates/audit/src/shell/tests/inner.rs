@@ -7,7 +7,11 @@ fn inner(text: &str, name: &str) -> (Vec<String>, Vec<String>) {
     assert!(!script.is_broken(), "{text}");
     let command = find(&script, name);
     assert!(command.context.depth > 0, "{text}");
-    let words = command.words.iter().map(|word| word.span.slice(text).to_owned()).collect();
+    let words = command
+        .words
+        .iter()
+        .map(|word| word.span.slice(text).to_owned())
+        .collect();
     let places = command.context.places.iter().map(|place| match place {
         Place::Remote { host, .. } => host.clone(),
         Place::Container => "container".to_owned(),

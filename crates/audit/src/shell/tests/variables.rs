@@ -7,22 +7,40 @@ fn docker(text: &str) -> String {
 
 #[test]
 fn a_variable_with_one_value_is_put_in() {
-    assert_eq!(docker("IMAGE=foo:latest\ndocker push \"$IMAGE\""), "docker push foo:latest");
-    assert_eq!(docker("T=1\nIMAGE=\"foo:$T\"\ndocker push ${IMAGE}-x"), "docker push foo:1-x");
+    assert_eq!(
+        docker("IMAGE=foo:latest\ndocker push \"$IMAGE\""),
+        "docker push foo:latest"
+    );
+    assert_eq!(
+        docker("T=1\nIMAGE=\"foo:$T\"\ndocker push ${IMAGE}-x"),
+        "docker push foo:1-x"
+    );
     assert_eq!(docker("D=docker\n$D ps"), "docker ps");
-    assert_eq!(docker("D=\"docker --context x\"\nsudo $D ps"), "docker --context x ps");
+    assert_eq!(
+        docker("D=\"docker --context x\"\nsudo $D ps"),
+        "docker --context x ps"
+    );
     assert_eq!(docker("X=1\nX=2\ndocker run $X\nX=3"), "docker run 2");
     assert_eq!(docker("X=1\nf() { docker run $X; }\nf"), "docker run 1");
 }
 
 #[test]
 fn a_variable_with_several_values_is_left_as_it_is() {
-    assert_eq!(docker("if x; then I=a; else I=b; fi\ndocker push $I"), "docker push $I");
-    assert_eq!(docker("I=a\nif x; then I=b; fi\ndocker push $I"), "docker push $I");
+    assert_eq!(
+        docker("if x; then I=a; else I=b; fi\ndocker push $I"),
+        "docker push $I"
+    );
+    assert_eq!(
+        docker("I=a\nif x; then I=b; fi\ndocker push $I"),
+        "docker push $I"
+    );
     assert_eq!(docker("I=a\nread I\ndocker push $I"), "docker push $I");
     assert_eq!(docker("for I in a b; do docker push $I; done"), "docker push $I");
     assert_eq!(docker("docker push $I\nI=a"), "docker push $I");
-    assert_eq!(docker("f() { I=$1; }\ng() { I=b; }\ndocker push $I"), "docker push $I");
+    assert_eq!(
+        docker("f() { I=$1; }\ng() { I=b; }\ndocker push $I"),
+        "docker push $I"
+    );
 }
 
 #[test]
@@ -47,7 +65,11 @@ fn options_in_a_string_or_an_array_are_words_with_their_own_places() {
 fn words_that_come_under_a_condition_say_so() {
     let script = read("A=(--load)\nif x; then A+=(--pull); fi\ndocker build \"${A[@]}\" .");
     let command = find(&script, "docker");
-    let words: Vec<_> = command.words.iter().map(|word| (word.text.as_str(), word.certainty)).collect();
+    let words: Vec<_> = command
+        .words
+        .iter()
+        .map(|word| (word.text.as_str(), word.certainty))
+        .collect();
     assert_eq!(
         words[2..4],
         [("--load", Certainty::Certain), ("--pull", Certainty::Conditional)]
@@ -73,7 +95,11 @@ fn defaults_are_values_that_are_not_certain() {
 fn assignments_are_listed() {
     let text = "export X=$(git rev-parse HEAD)\n: \"${Y:=y z}\"\nlocal Z=1\nreadonly -a W=(a b)\n";
     let script = read(text);
-    let all: Vec<_> = script.assignments().iter().map(|one| (one.name.as_str(), one.kind, one.exported)).collect();
+    let all: Vec<_> = script
+        .assignments()
+        .iter()
+        .map(|one| (one.name.as_str(), one.kind, one.exported))
+        .collect();
     assert_eq!(
         all,
         [
@@ -83,11 +109,17 @@ fn assignments_are_listed() {
             ("W", AssignmentKind::Set, false)
         ]
     );
-    assert_eq!(script.assignments()[0].span.slice(text), "X=$(git rev-parse HEAD)");
+    assert_eq!(
+        script.assignments()[0].span.slice(text),
+        "X=$(git rev-parse HEAD)"
+    );
 }
 
 #[test]
 fn a_value_that_names_itself_ends() {
     assert_eq!(docker("A=$B\nB=$A\ndocker x $A"), "docker x $B");
-    assert_eq!(docker("A=\"$A $A $A\"\ndocker x $A").split(' ').next(), Some("docker"));
+    assert_eq!(
+        docker("A=\"$A $A $A\"\ndocker x $A").split(' ').next(),
+        Some("docker")
+    );
 }

@@ -9,10 +9,7 @@ fn commands_stand_in_the_order_of_the_text_wherever_they_are() {
     );
     assert!(!script.is_broken());
     let names: Vec<_> = script.commands().iter().map(Command::name).collect();
-    assert_eq!(
-        names.join(" "),
-        "a b c d e f g h i j l m n o p r s t u v w x1"
-    );
+    assert_eq!(names.join(" "), "a b c d e f g h i j l m n o p r s t u v w x1");
 }
 
 #[test]
@@ -51,7 +48,10 @@ fn wrappers_are_taken_off_and_kept() {
 
 #[test]
 fn what_is_set_for_a_command_is_found_through_env_too() {
-    for text in ["DOCKER_BUILDKIT=0 docker build .", "sudo env DOCKER_BUILDKIT=0 docker build ."] {
+    for text in [
+        "DOCKER_BUILDKIT=0 docker build .",
+        "sudo env DOCKER_BUILDKIT=0 docker build .",
+    ] {
         let script = read(text);
         let [assignment] = find(&script, "docker").assignments.as_slice() else {
             panic!("{text}");
@@ -79,7 +79,10 @@ fn spans_are_those_of_the_command_the_pipeline_and_the_statement() {
     let script = read(text);
     let docker = find(&script, "docker");
     assert_eq!(docker.span.slice(text), "sudo docker build \\\n  .");
-    assert_eq!(docker.pipeline.slice(text), "sudo docker build \\\n  . 2>&1 | tee log");
+    assert_eq!(
+        docker.pipeline.slice(text),
+        "sudo docker build \\\n  . 2>&1 | tee log"
+    );
     assert_eq!(docker.statement.slice(text), text.trim_end());
     assert_eq!(docker.words[1].span.slice(text), "build");
 }

@@ -1,13 +1,13 @@
 //! What gives variables their values.
 
 use super::{Scope, Walker};
+use crate::MappedText;
 use crate::Span;
 use crate::shell::lexer;
 use crate::shell::statement::{RawAssignment, RawValue, Token};
 use crate::shell::variables::{Assignment, AssignmentKind, Value};
 use crate::shell::word::{PartKind, Word};
 use crate::shell::wrapper::is_name;
-use crate::MappedText;
 use std::sync::Arc;
 
 impl Walker {
@@ -18,8 +18,19 @@ impl Walker {
             RawValue::Array(tokens) => (Value::Array(tokens.iter().map(word).collect()), raw.append),
             RawValue::Element(_) => (Value::Unknown, true),
         };
-        let kind = if append { AssignmentKind::Append } else { AssignmentKind::Set };
-        self.build(raw.name.slice(scope.text.text()), value, kind, exported, raw.span, scope)
+        let kind = if append {
+            AssignmentKind::Append
+        } else {
+            AssignmentKind::Set
+        };
+        self.build(
+            raw.name.slice(scope.text.text()),
+            value,
+            kind,
+            exported,
+            raw.span,
+            scope,
+        )
     }
 
     fn build(
@@ -59,7 +70,10 @@ impl Walker {
             return None;
         }
         let value = Span::new(site.span.start + name.len() + 1, site.span.end);
-        let inner = Scope { text: Arc::clone(&site.text), ..scope.clone() };
+        let inner = Scope {
+            text: Arc::clone(&site.text),
+            ..scope.clone()
+        };
         let value = Value::Scalar(lexer::word(&site.text, value));
         Some(self.build(name, value, AssignmentKind::Set, true, site.span, &inner))
     }
@@ -71,7 +85,9 @@ impl Walker {
             return;
         };
         let names: Vec<&Word> = match name {
-            "read" | "mapfile" | "readarray" => words[1..].iter().filter(|word| is_name(&word.text)).collect(),
+            "read" | "mapfile" | "readarray" => {
+                words[1..].iter().filter(|word| is_name(&word.text)).collect()
+            }
             "getopts" => words.get(2).into_iter().collect(),
             "printf" => match words.get(1).is_some_and(|word| word.text == "-v") {
                 true => words.get(2).into_iter().collect(),

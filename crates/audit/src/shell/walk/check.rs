@@ -1,12 +1,12 @@
 //! What conditions say, and what happens when a command fails.
 
 use super::{Scope, State, Walker};
+use crate::Span;
 use crate::shell::command::{Errexit, Swallow, SwallowKind, base_name};
 use crate::shell::condition::{Condition, Guard, GuardKind, of_case, of_words};
 use crate::shell::lexer;
 use crate::shell::statement::{Join, Kind, Simple, Statement};
 use crate::shell::word::Word;
-use crate::Span;
 
 /// What stands behind `||`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,11 @@ const DEPTH: usize = 16;
 
 impl Walker {
     pub(super) fn words(&self, simple: &Simple, scope: &Scope) -> Vec<Word> {
-        simple.words.iter().map(|token| lexer::word(&scope.text, token.span)).collect()
+        simple
+            .words
+            .iter()
+            .map(|token| lexer::word(&scope.text, token.span))
+            .collect()
     }
 
     /// A list of statements as a condition: the last one is what counts.
@@ -62,7 +66,10 @@ impl Walker {
                 }
                 of_words(inner)
             }
-            Kind::Pipeline { negated: true, elements } => match elements.as_slice() {
+            Kind::Pipeline {
+                negated: true,
+                elements,
+            } => match elements.as_slice() {
                 [one] => Condition::Not(Box::new(self.condition_within(one, scope, depth))),
                 _ => Condition::Unknown,
             },
@@ -96,7 +103,10 @@ impl Walker {
                 Some((Join::And, one)) => self.ends(std::slice::from_ref(one), scope, depth),
                 _ => None,
             },
-            Kind::If { arms, otherwise: Some(otherwise) } => {
+            Kind::If {
+                arms,
+                otherwise: Some(otherwise),
+            } => {
                 let mut success = self.ends(otherwise, scope, depth)?;
                 for arm in arms {
                     success &= self.ends(&arm.body, scope, depth)?;
@@ -114,7 +124,9 @@ impl Walker {
         match name {
             "exit" | "return" => Some(words.next() == Some("0")),
             "break" | "continue" => Some(true),
-            "die" | "fail" | "fatal" | "abort" | "bail" | "error_exit" | "err_exit" | "exit_with_error" => Some(false),
+            "die" | "fail" | "fatal" | "abort" | "bail" | "error_exit" | "err_exit" | "exit_with_error" => {
+                Some(false)
+            }
             _ if self.fatal.contains(name) => Some(false),
             _ => None,
         }
@@ -141,7 +153,12 @@ impl Walker {
         let mut body = one;
         for _ in 0..DEPTH {
             match body {
-                [Statement { kind: Kind::Group(inner) | Kind::Subshell(inner), .. }] => body = inner,
+                [
+                    Statement {
+                        kind: Kind::Group(inner) | Kind::Subshell(inner),
+                        ..
+                    },
+                ] => body = inner,
                 _ => break,
             }
         }
@@ -165,7 +182,11 @@ impl Walker {
     /// `|| exit 0`; `|| break` and `|| continue` go on elsewhere.
     fn rescue_by_success(&self, right: &Statement, scope: &Scope) -> Rescue {
         match &right.kind {
-            Kind::Simple(simple) => match simple.words.first().map(|word| word.span.slice(scope.text.text())) {
+            Kind::Simple(simple) => match simple
+                .words
+                .first()
+                .map(|word| word.span.slice(scope.text.text()))
+            {
                 Some("exit" | "return") => Rescue::Nothing,
                 _ => Rescue::Other,
             },
@@ -203,7 +224,9 @@ impl Walker {
                     };
                 }
                 let end = before.last().map_or(first.end(), |(_, one)| one.end());
-                guard(&condition, *join == Join::Or, Span::new(first.span.start, end)).into_iter().collect()
+                guard(&condition, *join == Join::Or, Span::new(first.span.start, end))
+                    .into_iter()
+                    .collect()
             }
             Kind::If { arms, otherwise } => {
                 let mut found = Vec::new();
@@ -220,7 +243,10 @@ impl Walker {
                 }
                 found
             }
-            Kind::Case { value: Some(value), arms } => {
+            Kind::Case {
+                value: Some(value),
+                arms,
+            } => {
                 let word = lexer::word(&scope.text, value.span);
                 let (ending, going): (Vec<_>, Vec<_>) = arms.iter().partition(|arm| ends(&arm.body));
                 let patterns = |arms: &[&crate::shell::statement::CaseArm]| -> Vec<String> {
@@ -280,7 +306,12 @@ impl Walker {
             };
             let name = name.slice(scope.text.text()).to_owned();
             let body: &[Statement] = match body.as_slice() {
-                [Statement { kind: Kind::Group(inner), .. }] => inner,
+                [
+                    Statement {
+                        kind: Kind::Group(inner),
+                        ..
+                    },
+                ] => inner,
                 other => other,
             };
             let exits = body.last().is_some_and(|last| match &last.kind {
@@ -294,7 +325,11 @@ impl Walker {
                 self.fatal.insert(name.clone());
             }
             let text = statement.span.slice(scope.text.text());
-            if text.len() < 4096 && body.iter().any(|one| runs_arguments(one, scope.text.text(), DEPTH)) {
+            if text.len() < 4096
+                && body
+                    .iter()
+                    .any(|one| runs_arguments(one, scope.text.text(), DEPTH))
+            {
                 self.runners.insert(name);
             }
         }
@@ -308,17 +343,19 @@ fn runs_arguments(statement: &Statement, text: &str, depth: usize) -> bool {
     };
     let any = |body: &[Statement]| body.iter().any(|one| runs_arguments(one, text, depth));
     match &statement.kind {
-        Kind::Simple(simple) => simple
-            .words
-            .iter()
-            .take(2)
-            .any(|word| matches!(word.span.slice(text), "\"$@\"" | "$@" | "$*" | "\"${@}\""))
-            && simple.words.first().is_some_and(|first| {
-                matches!(
-                    first.span.slice(text),
-                    "\"$@\"" | "$@" | "$*" | "\"${@}\"" | "eval" | "sudo" | "exec" | "command" | "time"
-                )
-            }),
+        Kind::Simple(simple) => {
+            simple
+                .words
+                .iter()
+                .take(2)
+                .any(|word| matches!(word.span.slice(text), "\"$@\"" | "$@" | "$*" | "\"${@}\""))
+                && simple.words.first().is_some_and(|first| {
+                    matches!(
+                        first.span.slice(text),
+                        "\"$@\"" | "$@" | "$*" | "\"${@}\"" | "eval" | "sudo" | "exec" | "command" | "time"
+                    )
+                })
+        }
         Kind::Chain(first, rest) => {
             runs_arguments(first, text, depth) || rest.iter().any(|(_, one)| runs_arguments(one, text, depth))
         }
@@ -336,6 +373,10 @@ fn runs_arguments(statement: &Statement, text: &str, depth: usize) -> bool {
 /// Whether a command only says something, by its name.
 fn is_message(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    matches!(name.as_str(), "echo" | "printf" | "logger" | "cat" | "say" | "note" | "msg")
-        || ["log", "warn", "info", "error", "print", "message"].iter().any(|word| name.contains(word))
+    matches!(
+        name.as_str(),
+        "echo" | "printf" | "logger" | "cat" | "say" | "note" | "msg"
+    ) || ["log", "warn", "info", "error", "print", "message"]
+        .iter()
+        .any(|word| name.contains(word))
 }

@@ -28,7 +28,11 @@ impl Walker {
                     self.inner_text(text, &how, command, scope, state);
                 }
                 Inner::Input(how) => {
-                    let own = command.redirections.iter().rev().find_map(|one| one.content.clone());
+                    let own = command
+                        .redirections
+                        .iter()
+                        .rev()
+                        .find_map(|one| one.content.clone());
                     if let Some(text) = own.or_else(|| scope.input.clone()) {
                         self.inner_text(text, &how, command, scope, state);
                     }
@@ -119,7 +123,9 @@ impl Walker {
             "echo" | "printf" => {
                 let words: Vec<_> = tokens
                     .map(|token| lexer::word(text, token.span))
-                    .skip_while(|word| matches!(word.text.as_str(), "-e" | "-n" | "-en" | "-ne" | "%s" | "%s\\n"))
+                    .skip_while(|word| {
+                        matches!(word.text.as_str(), "-e" | "-n" | "-en" | "-ne" | "%s" | "%s\\n")
+                    })
                     .collect();
                 Some(joined(&words, text))
             }
@@ -134,10 +140,11 @@ fn joined(words: &[Word], text: &Arc<MappedText>) -> MappedText {
     let mut before: Option<&Word> = None;
     for word in words {
         if let Some(before) = before {
-            let gap = match Arc::ptr_eq(&before.site.text, &word.site.text) && Arc::ptr_eq(&word.site.text, text) {
-                true => text.span(Span::new(before.site.span.end, word.site.span.start)),
-                false => Span::new(before.span.end, before.span.end),
-            };
+            let gap =
+                match Arc::ptr_eq(&before.site.text, &word.site.text) && Arc::ptr_eq(&word.site.text, text) {
+                    true => text.span(Span::new(before.site.span.end, word.site.span.start)),
+                    false => Span::new(before.span.end, before.span.end),
+                };
             result.push_as(" ", gap);
         }
         let content = lexer::content(&word.site.text, word.site.span);

@@ -48,9 +48,6 @@ impl Walker {
             .map(|raw| self.assignment(raw, exported || !alone && !declares, scope))
             .collect();
         if alone || declares {
-            for assignment in &assignments {
-                self.note_own_default(assignment);
-            }
             self.assignments.extend(assignments.iter().cloned());
             if declares {
                 let more: Vec<_> = words[1..]
@@ -180,7 +177,9 @@ impl Walker {
             let target = redirect.target.as_ref().map(|token| token.span);
             let content = match (&redirect.heredoc, target) {
                 (Some(heredoc), _) => Some(heredoc_text(heredoc, text)),
-                (None, Some(target)) if redirect.operator.ends_with("<<<") => Some(lexer::content(text, target)),
+                (None, Some(target)) if redirect.operator.ends_with("<<<") => {
+                    Some(lexer::content(text, target))
+                }
                 _ => None,
             };
             Redirection {
@@ -192,9 +191,6 @@ impl Walker {
         };
         statement.redirects.iter().map(read).collect()
     }
-
-    /// `NAME=${NAME:-value}` is a default.
-    fn note_own_default(&mut self, _assignment: &crate::shell::Assignment) {}
 }
 
 /// What a heredoc gives to its command, but for expansions.

@@ -1,0 +1,52 @@
+//! `--cache-from` and `--cache-to`.
+
+use crate::Span;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// A place that a cache is taken from or put to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cache {
+    /// `registry`, `gha`, `local`, `inline`, `s3`, `azblob`; `registry` for a name alone.
+    pub kind: String,
+    /// The image's name, for a registry.
+    pub reference: Option<String>,
+    /// What else is said: `mode`, `scope`, `src`, `dest` …
+    pub attributes: BTreeMap<String, String>,
+    /// The words of the option, as indexes of the command's words.
+    pub words: Range<usize>,
+    /// Where the option stands in the file.
+    pub span: Span,
+}
+
+impl Cache {
+    /// Reads a value (<https://docs.docker.com/build/cache/backends/>): fields with commas, or a name alone.
+    pub fn parse(value: &str, words: Range<usize>, span: Span) -> Cache {
+        let fields: Vec<&str> = value
+            .split(',')
+            .map(|field| field.trim().trim_matches('"'))
+            .collect();
+        let mut attributes: BTreeMap<String, String> = fields
+            .iter()
+            .filter_map(|field| field.split_once('='))
+            .map(|(key, value)| (key.trim().to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        let alone = fields.first().filter(|field| !field.contains('='));
+        let kind = attributes.remove("type").unwrap_or_else(|| "registry".to_owned());
+        let reference = attributes
+            .remove("ref")
+            .or_else(|| alone.map(|field| (*field).to_owned()));
+        Cache {
+            kind,
+            reference: reference.filter(|reference| !reference.is_empty()),
+            attributes,
+            words,
+            span,
+        }
+    }
+
+    /// The mode; `min` if none is said.
+    pub fn mode(&self) -> &str {
+        self.attributes.get("mode").map_or("min", String::as_str)
+    }
+}
