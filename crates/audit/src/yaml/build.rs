@@ -186,7 +186,7 @@ impl<'t> Builder<'t> {
             .last()
             .map(|open| (open, &self.built.nodes[open.id.index()]))
         else {
-            return start.unwrap_or(self.cursor);
+            return start.unwrap_or(self.skip_trivia(self.cursor));
         };
         let before = |at: usize| start.is_none_or(|start| at < start);
         let (is_mapping, flow) = match data.content {
@@ -245,7 +245,11 @@ impl<'t> Builder<'t> {
         let slot = self.begin((is_written || has_properties).then_some(outer));
         if !is_written {
             // It is not written: the parser's place may lie before the indicator.
-            let at = if has_properties { properties } else { self.cursor };
+            let at = if has_properties {
+                properties
+            } else {
+                self.cursor.max(slot)
+            };
             self.cursor = at;
             let span = Span::new(at, at);
             let outer = Span::new(if has_properties { outer } else { at }, at);
@@ -302,17 +306,6 @@ impl<'t> Builder<'t> {
             .take(3)
             .any(|byte| byte == b'+');
         let lines = Span::new(lines, content.end.max(lines));
-        // The end of the last line that has words, or that is kept.
-        let said = lines.slice(self.parsed);
-        let words = said.trim_end_matches([' ', '\t', '\n', '\r']).len();
-        let end = match (keeps, words) {
-            (true, _) => {
-                let said = said.strip_suffix('\n').unwrap_or(said);
-                lines.start + said.strip_suffix('\r').unwrap_or(said).len()
-            }
-            (false, 0) => header + self.parsed[header..head_end].trim_end().len(),
-            (false, words) => line_end(lines.start + words),
-        };
         // The parser says where the first line that has words begins after its indentation.
         let column = match cooked.bytes().all(|byte| byte == b'\n') {
             true => usize::MAX,
@@ -321,6 +314,17 @@ impl<'t> Builder<'t> {
                 .map_or(content.start, |at| content.start - at - 1),
         };
         let pieces = block_pieces(self.parsed, lines, column, cooked);
+        // The end of the last line that has words, or that is kept.
+        let words = pieces.iter().rfind(|(_, said)| said.is_none());
+        let end = match (keeps, words) {
+            (true, _) if !lines.is_empty() => {
+                let said = lines.slice(self.parsed);
+                let said = said.strip_suffix('\n').unwrap_or(said);
+                lines.start + said.strip_suffix('\r').unwrap_or(said).len()
+            }
+            (_, None) => header + self.parsed[header..head_end].trim_end().len(),
+            (_, Some((words, _))) => words.end,
+        };
         (Span::new(header, end.max(header + 1)), pieces)
     }
 
@@ -340,11 +344,22 @@ impl<'t> Builder<'t> {
         anchor: Anchor,
     ) {
         let (outer, properties) = Self::properties(span, tag, &anchor);
-        let slot = self.begin(Some(outer));
-        // A pair in a sequence, `[a: b]`, has no braces.
         let flow = style == StructureStyle::Flow;
-        self.cursor = self.cursor.max(properties);
-        if flow && matches!(span.slice(self.parsed), "{" | "[") {
+        let has_properties = tag.is_some() || anchor.is_some();
+        let slot = self.begin((flow || has_properties).then_some(outer));
+        if has_properties {
+            self.cursor = self.cursor.max(properties);
+        }
+        // A pair in a sequence, `[a: b]`, has no braces.
+        let has_brackets = flow && matches!(span.slice(self.parsed), "{" | "[");
+        // The parser's place of a block lies after its first `-` if that is not indented.
+        let start = self.skip_trivia(self.cursor);
+        let (span, outer, slot) = match (flow, has_properties) {
+            (true, _) => (span, outer, slot),
+            (false, true) => (Span::new(start, start), outer, slot),
+            (false, false) => (Span::new(start, start), start, slot.min(start)),
+        };
+        if has_brackets {
             self.cursor = span.end;
         }
         let slots = Vec::new();

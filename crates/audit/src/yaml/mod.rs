@@ -10,6 +10,7 @@
 //! the keys mean; that is for the readers of Compose files and workflows.
 
 mod build;
+pub mod edit;
 mod node;
 mod scalar;
 mod template;

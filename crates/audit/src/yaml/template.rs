@@ -24,18 +24,33 @@ pub(super) fn mask(text: &str) -> Option<String> {
         let (here, after) = rest.split_at(count);
         rest = after;
         // A line of nothing but templates is left out: they are control, or give whole lines.
-        let filler = match is_alone(text, line, here) {
-            true => ' ',
-            false => 'x',
-        };
+        let is_alone = is_alone(text, line, here);
         for template in here {
             masked.push_str(Span::new(at, template.start).slice(text));
+            let is_first = Span::new(line.start, template.start)
+                .slice(text)
+                .trim()
+                .is_empty();
+            // Control says nothing; before words, spaces would indent them.
+            let filler = match is_alone || (is_control(template.slice(text)) && !is_first) {
+                true => ' ',
+                false => 'x',
+            };
             fill(&mut masked, template.slice(text), filler);
             at = template.end;
         }
     }
     masked.push_str(Span::new(at, text.len()).slice(text));
     Some(masked)
+}
+
+/// Whether there is a template that gives no text: removing one of a pair would break the other.
+pub(super) fn has_control(text: &str) -> bool {
+    let is_cut = text.matches("{{").count() != text.matches("}}").count();
+    is_cut
+        || templates(text)
+            .iter()
+            .any(|template| is_control(template.slice(text)))
 }
 
 /// As many bytes as the template has, with its line breaks.
@@ -58,6 +73,23 @@ fn line_of(text: &str, template: Span) -> Span {
         .find('\n')
         .map_or(text.len(), |at| template.end + at);
     Span::new(start, end)
+}
+
+/// Whether a template gives no text: a statement or a comment.
+fn is_control(template: &str) -> bool {
+    let Some(said) = template.strip_prefix("{{") else {
+        return template.starts_with("{%") || template.starts_with("{#");
+    };
+    let said = said.trim_start_matches('-').trim_start();
+    let word = said
+        .split(|c: char| !c.is_ascii_alphabetic())
+        .next()
+        .unwrap_or_default();
+    said.starts_with("/*")
+        || matches!(
+            word,
+            "if" | "else" | "end" | "range" | "with" | "define" | "block"
+        )
 }
 
 fn is_alone(text: &str, line: Span, templates: &[Span]) -> bool {

@@ -10,7 +10,7 @@ fn parse(text: &str) -> Yaml {
 }
 
 /// All that holds of every tree.
-pub(super) fn check_tree(yaml: &Yaml) {
+pub(crate) fn check_tree(yaml: &Yaml) {
     let text = yaml.text();
     let fits = |span: Span| assert!(text.get(span.start..span.end).is_some(), "{span:?} in {text:?}");
     for comment in yaml.comments() {
@@ -265,6 +265,9 @@ services:
     labels: {{ toYaml . | nindent 4 }}
     {% for x in y %}
     command: [ ${{ matrix.os }}, run ]
+    {% if a %}{{ x }}_data: {}{% endif %}
+  db:{% if b %} &db{% endif %}
+    user: me
 {{ end }}
 ";
     let yaml = parse(text);
@@ -277,6 +280,14 @@ services:
     assert_eq!(
         root.lookup(["services", "web", "command", "0"]).unwrap().as_str(),
         Some("${{ matrix.os }}")
+    );
+    assert_eq!(
+        root.lookup(["services", "db", "user"]).unwrap().as_str(),
+        Some("me")
+    );
+    assert!(
+        root.lookup(["services", "web", "{% if a %}{{ x }}_data"])
+            .is_some()
     );
     assert!(!parse("run: echo ${{ github.sha }}\n").is_templated());
 }
@@ -333,7 +344,7 @@ fn hostile_texts_are_done_with_quickly() {
 }
 
 /// Texts of the characters that mean something.
-fn yamlish() -> impl Strategy<Value = String> {
+pub(crate) fn yamlish() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         4 => Just(" ".to_owned()), 3 => Just("\n".to_owned()), 2 => Just("\n  ".to_owned()), 2 => Just(": ".to_owned()),
         2 => Just("- ".to_owned()), 2 => "[a-c]{1,2}", 1 => "[\\[\\]{},:?#&*!|>'\"%@`\\\\-]", 1 => Just("\r\n".to_owned()),
