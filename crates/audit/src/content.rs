@@ -1,6 +1,7 @@
 //! Reads a file as what it is. What cannot be read is a [`Problem`], never a failure.
 
 use crate::bake::BakeFile;
+use crate::docker::DockerCommand;
 use crate::dockerignore::IgnoreFile;
 use crate::makefile::Makefile;
 use crate::project::Problem;
@@ -17,6 +18,25 @@ pub struct EmbeddedScript {
     pub place: ScriptPlace,
     /// What it does.
     pub script: Script,
+    /// Its commands that are Docker's or of programs like it, each with its index among [`Script::commands`].
+    pub docker: Vec<(usize, DockerCommand)>,
+}
+
+impl EmbeddedScript {
+    fn read(place: ScriptPlace, text: &MappedText, dialect: Dialect) -> EmbeddedScript {
+        let script = Script::read(text, dialect);
+        let docker = script
+            .commands()
+            .iter()
+            .enumerate()
+            .filter_map(|(index, command)| Some((index, DockerCommand::recognise(command)?)))
+            .collect();
+        EmbeddedScript {
+            place,
+            script,
+            docker,
+        }
+    }
 }
 
 /// Where a shell script stands in a file.
@@ -66,11 +86,18 @@ pub(crate) struct Read {
 
 impl Read {
     fn of(content: Content) -> Read {
-        Read { content, scripts: Vec::new(), problem: None }
+        Read {
+            content,
+            scripts: Vec::new(),
+            problem: None,
+        }
     }
 
     fn unreadable(span: Span, message: &str) -> Read {
-        Read { problem: Some(problem(span, message, Confidence::High)), ..Read::of(Content::Unreadable) }
+        Read {
+            problem: Some(problem(span, message, Confidence::High)),
+            ..Read::of(Content::Unreadable)
+        }
     }
 }
 
@@ -80,32 +107,53 @@ pub(crate) fn read(source: &Source, kind: FileKind) -> Read {
         FileKind::Dockerfile => dockerfile(source),
         FileKind::Makefile => {
             let makefile = Makefile::of(source.text());
-            Read { scripts: recipes(&makefile), ..Read::of(Content::Makefile(makefile)) }
+            Read {
+                scripts: recipes(&makefile),
+                ..Read::of(Content::Makefile(makefile))
+            }
         }
         FileKind::Script => {
             let text = MappedText::verbatim(source.text(), 0);
-            let whole = EmbeddedScript { place: ScriptPlace::Whole, script: Script::read(&text, Dialect::script()) };
-            Read { scripts: vec![whole], ..Read::of(Content::Script) }
+            let whole = EmbeddedScript::read(ScriptPlace::Whole, &text, Dialect::script());
+            Read {
+                scripts: vec![whole],
+                ..Read::of(Content::Script)
+            }
         }
         FileKind::Compose => with_yaml(source, |_| Read::of(Content::Unreadable)),
         FileKind::GithubWorkflow => with_yaml(source, |yaml| {
             let workflow = Workflow::of(source, yaml);
-            Read { scripts: steps(&workflow), ..Read::of(Content::GithubWorkflow(workflow)) }
+            Read {
+                scripts: steps(&workflow),
+                ..Read::of(Content::GithubWorkflow(workflow))
+            }
         }),
         FileKind::GitlabPipeline => with_yaml(source, |yaml| {
             let pipeline = Pipeline::of(source, yaml);
-            Read { scripts: jobs(&pipeline), ..Read::of(Content::GitlabPipeline(pipeline)) }
+            Read {
+                scripts: jobs(&pipeline),
+                ..Read::of(Content::GitlabPipeline(pipeline))
+            }
         }),
         FileKind::Bake => {
             let bake = BakeFile::of(source);
-            let problem = bake.fault.as_ref().map(|fault| problem(fault.span, &fault.message, Confidence::High));
-            Read { problem, ..Read::of(Content::Bake(bake)) }
+            let problem = bake
+                .fault
+                .as_ref()
+                .map(|fault| problem(fault.span, &fault.message, Confidence::High));
+            Read {
+                problem,
+                ..Read::of(Content::Bake(bake))
+            }
         }
         FileKind::DockerIgnore => {
             let file = IgnoreFile::of(source);
             let fault = file.faults().first();
             let problem = fault.map(|fault| problem(fault.span, &fault.message, Confidence::High));
-            Read { problem, ..Read::of(Content::Ignore(file)) }
+            Read {
+                problem,
+                ..Read::of(Content::Ignore(file))
+            }
         }
     }
 }
@@ -126,8 +174,14 @@ fn dockerfile(source: &Source) -> Read {
         None => Confidence::High,
     };
     let problems = dockerfile.problems();
-    let problem = problems.first().map(|first| problem(first.span, &first.message, confidence));
-    Read { scripts: runs(&dockerfile), problem, ..Read::of(Content::Dockerfile(dockerfile)) }
+    let problem = problems
+        .first()
+        .map(|first| problem(first.span, &first.message, confidence));
+    Read {
+        scripts: runs(&dockerfile),
+        problem,
+        ..Read::of(Content::Dockerfile(dockerfile))
+    }
 }
 
 /// The scripts of `RUN`, where a shell runs them.
@@ -138,12 +192,16 @@ fn runs(dockerfile: &Dockerfile) -> Vec<EmbeddedScript> {
             let command = instruction.command_text()?;
             let dialect = match &command.interpreter {
                 Interpreter::Default => Dialect::dockerfile(),
-                Interpreter::Shell(words) if is_shell(words.first()?) => Dialect::of_command(&words.join(" ")),
-                Interpreter::Shebang(line) if line.split_whitespace().any(is_shell) => Dialect::of_command(line),
+                Interpreter::Shell(words) if is_shell(words.first()?) => {
+                    Dialect::of_command(&words.join(" "))
+                }
+                Interpreter::Shebang(line) if line.split_whitespace().any(is_shell) => {
+                    Dialect::of_command(line)
+                }
                 Interpreter::Shell(_) | Interpreter::Shebang(_) => return None,
             };
             let text = MappedText::verbatim(command.text.as_str(), command.span.start);
-            Some(EmbeddedScript { place: ScriptPlace::Run(index), script: Script::read(&text, dialect) })
+            Some(EmbeddedScript::read(ScriptPlace::Run(index), &text, dialect))
         })
         .collect()
 }
@@ -158,9 +216,15 @@ fn recipes(makefile: &Makefile) -> Vec<EmbeddedScript> {
     let mut scripts = Vec::new();
     for (index, recipe) in makefile.recipes.iter().enumerate() {
         for (number, line) in recipe.lines.iter().enumerate() {
-            let dialect = Dialect { ignored: line.ignore_errors, ..shell };
-            let script = Script::read(&line.text, dialect);
-            scripts.push(EmbeddedScript { place: ScriptPlace::Recipe(index, number), script });
+            let dialect = Dialect {
+                ignored: line.ignore_errors,
+                ..shell
+            };
+            scripts.push(EmbeddedScript::read(
+                ScriptPlace::Recipe(index, number),
+                &line.text,
+                dialect,
+            ));
         }
     }
     scripts
@@ -173,10 +237,21 @@ fn steps(workflow: &Workflow) -> Vec<EmbeddedScript> {
             let Some(run) = step.run.as_ref().filter(|run| run.shell.name.is_some()) else {
                 continue;
             };
-            let ignored = step.continue_on_error.as_ref().is_some_and(|text| text.value == "true");
-            let dialect = Dialect { errexit: run.shell.errexit, pipefail: run.shell.pipefail, ignored };
-            let script = Script::read(&shell::github(&run.script), dialect);
-            scripts.push(EmbeddedScript { place: ScriptPlace::Step(index, number), script });
+            let ignored = step
+                .continue_on_error
+                .as_ref()
+                .is_some_and(|text| text.value == "true");
+            let dialect = Dialect {
+                errexit: run.shell.errexit,
+                pipefail: run.shell.pipefail,
+                ignored,
+            };
+            let text = shell::github(&run.script);
+            scripts.push(EmbeddedScript::read(
+                ScriptPlace::Step(index, number),
+                &text,
+                dialect,
+            ));
         }
     }
     scripts
@@ -185,11 +260,14 @@ fn steps(workflow: &Workflow) -> Vec<EmbeddedScript> {
 fn jobs(pipeline: &Pipeline) -> Vec<EmbeddedScript> {
     let mut scripts = Vec::new();
     for (index, job) in pipeline.jobs.iter().enumerate() {
-        let places = [(ScriptPlace::Job(index), &job.script), (ScriptPlace::AfterJob(index), &job.after_script)];
+        let places = [
+            (ScriptPlace::Job(index), &job.script),
+            (ScriptPlace::AfterJob(index), &job.after_script),
+        ];
         for (place, script) in places {
             if !script.text.text().is_empty() {
-                let script = Script::read(&shell::gitlab(&script.text), Dialect::gitlab());
-                scripts.push(EmbeddedScript { place, script });
+                let text = shell::gitlab(&script.text);
+                scripts.push(EmbeddedScript::read(place, &text, Dialect::gitlab()));
             }
         }
     }
@@ -197,9 +275,15 @@ fn jobs(pipeline: &Pipeline) -> Vec<EmbeddedScript> {
 }
 
 fn is_template(text: &str) -> bool {
-    ["{{", "{%", "<%", "%%", "@@"].iter().any(|mark| text.contains(mark))
+    ["{{", "{%", "<%", "%%", "@@"]
+        .iter()
+        .any(|mark| text.contains(mark))
 }
 
 fn problem(span: Span, message: &str, confidence: Confidence) -> Problem {
-    Problem { span, message: message.to_owned(), confidence }
+    Problem {
+        span,
+        message: message.to_owned(),
+        confidence,
+    }
 }

@@ -12,6 +12,7 @@ pub mod contract;
 pub mod docker;
 pub mod dockerignore;
 pub mod edit;
+pub mod facts;
 mod finding;
 pub mod fingerprint;
 mod kind;

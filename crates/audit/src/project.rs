@@ -1,9 +1,11 @@
 //! All that was read: the files, and the paths of the tree that they are in.
 
 use crate::content::{self, Content, EmbeddedScript, Read};
+use crate::facts::Facts;
 use crate::{Confidence, FileKind, Source, Span};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use unstale_dockerfile::Dockerfile;
 
 /// A file of a [`Project`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -50,13 +52,24 @@ pub struct Project {
     by_path: BTreeMap<String, FileId>,
     reported: Option<BTreeSet<FileId>>,
     tree: Arc<Tree>,
+    facts: OnceLock<Arc<Facts>>,
 }
 
 impl File {
     /// Reads a text.
     pub fn read(source: Source, kind: FileKind) -> File {
-        let Read { content, scripts, problem } = content::read(&source, kind);
-        File { source, kind, content, scripts, problem }
+        let Read {
+            content,
+            scripts,
+            problem,
+        } = content::read(&source, kind);
+        File {
+            source,
+            kind,
+            content,
+            scripts,
+            problem,
+        }
     }
 
     /// Why it cannot be read.
@@ -86,6 +99,7 @@ impl Project {
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
         self.by_path.insert(file.source.path().to_owned(), id);
         self.files.push(Arc::new(file));
+        self.facts = OnceLock::new();
         id
     }
 
@@ -122,6 +136,19 @@ impl Project {
         self.by_path.get(path).copied()
     }
 
+    /// What can be said of the project as a whole.
+    pub fn facts(&self) -> &Facts {
+        self.facts.get_or_init(|| Arc::new(Facts::of(self)))
+    }
+
+    /// The Dockerfiles, in order.
+    pub fn dockerfiles(&self) -> impl Iterator<Item = (FileId, &File, &Dockerfile)> {
+        self.files().filter_map(|(id, file)| match &file.content {
+            Content::Dockerfile(dockerfile) => Some((id, file, dockerfile)),
+            _ => None,
+        })
+    }
+
     /// The paths of the checked folder.
     pub fn tree(&self) -> &Tree {
         &self.tree
@@ -136,6 +163,7 @@ impl Project {
     /// The project with other texts in some files.
     pub fn with_texts(&self, texts: BTreeMap<FileId, String>) -> Project {
         let mut project = self.clone();
+        project.facts = OnceLock::new();
         for (id, text) in texts {
             let old = self.file(id);
             let source = Source::new(old.source.path(), text);

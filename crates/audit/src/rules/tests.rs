@@ -1,5 +1,6 @@
 use super::*;
 use crate::{Checker, File, FileKind, Settings, Source, Tree};
+use std::path::Path;
 
 #[test]
 fn rules_are_in_order_and_named_like_their_files() {
@@ -65,8 +66,8 @@ fn files_of(documentation: &str, heading: &str) -> Vec<(String, String)> {
     files
 }
 
-/// Whether a rule finds something in these files.
-fn finds(rule: &'static Rule, files: Vec<(String, String)>) -> bool {
+/// A project of these files.
+fn project(files: Vec<(String, String)>) -> Project {
     let tree = Tree {
         files: files.iter().map(|(path, _)| path.clone()).collect(),
         ..Tree::default()
@@ -75,8 +76,13 @@ fn finds(rule: &'static Rule, files: Vec<(String, String)>) -> bool {
         let kind = FileKind::of_path(&path)?;
         Some(File::read(Source::new(path, text), kind))
     });
+    Project::new(files, tree)
+}
+
+/// Whether a rule finds something in these files.
+fn finds(rule: &'static Rule, files: Vec<(String, String)>) -> bool {
     let checker = Checker::new(Settings::default(), &[]).unwrap();
-    let report = checker.check(&Project::new(files, tree));
+    let report = checker.check(&project(files));
     report.findings.iter().any(|finding| finding.rule == rule.id)
 }
 
@@ -91,4 +97,60 @@ fn the_examples_are_found_and_what_stands_instead_is_not() {
         let instead = files_of(&text, "Instead");
         assert!(!finds(rule, instead), "{}: what stands instead is found", rule.id);
     }
+}
+
+/// The fixtures, which the program's own tests run too, without a program. `RULE=…` shows what is found in those of one.
+#[test]
+fn fixtures_hold() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cli/tests/check/fixtures");
+    let only = std::env::var("RULE").ok();
+    let mut wrong = Vec::new();
+    for rule in RULES {
+        if only.as_ref().is_some_and(|only| only != rule.id) {
+            continue;
+        }
+        for entry in std::fs::read_dir(fixtures.join(rule.id)).into_iter().flatten() {
+            let folder = entry.unwrap().path();
+            let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+            let mut files = Vec::new();
+            collect(&folder, &folder, &mut files);
+            let project = project(files);
+            let report = Checker::new(Settings::default(), &[]).unwrap().check(&project);
+            let own: Vec<_> = report
+                .findings
+                .iter()
+                .filter(|finding| finding.rule == rule.id)
+                .collect();
+            if own.is_empty() == name.starts_with("bad-") {
+                wrong.push(format!("{}/{name}: {} findings", rule.id, own.len()));
+            }
+            if only.is_some() {
+                for finding in own {
+                    let (file, span) = finding.place();
+                    let source = &project.file(file).source;
+                    let line = source.position(span.start).line;
+                    println!(
+                        "{name}/{}:{line}: {} [{:?}]",
+                        source.path(),
+                        finding.message,
+                        span.slice(source.text())
+                    );
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(root, &path, files);
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            files.push((name, text));
+        }
+    }
+    files.sort();
 }

@@ -50,7 +50,11 @@ pub fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
         _ if args.diff => {
             let diff = view::diff::diff_for_terminal(&changed, render::data_has_colour());
             render::data(&diff);
-            return Ok(ExitCode::from(if changed.is_empty() { exit::OK } else { code(&report, args.fail_on) }));
+            return Ok(ExitCode::from(if changed.is_empty() {
+                exit::OK
+            } else {
+                code(&report, args.fail_on)
+            }));
         }
         CheckFormat::Markdown if args.fix => render::data(&view::fixed::table(&fixed, &changed)),
         CheckFormat::Markdown => render::data(&view::github::job_summary(&shown)),

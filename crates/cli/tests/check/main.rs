@@ -31,7 +31,10 @@ fn every_rule_has_a_test_and_near_misses() {
     assert_eq!(tested, rules());
     for rule in rules() {
         for kind in ["bad-", "good-"] {
-            let count = fixtures(&rule).iter().filter(|path| support::name(path).starts_with(kind)).count();
+            let count = fixtures(&rule)
+                .iter()
+                .filter(|path| support::name(path).starts_with(kind))
+                .count();
             assert!(count >= 2, "{rule}: {count} {kind} fixtures");
         }
     }

@@ -17,7 +17,10 @@ pub struct Ended {
 impl Folder {
     pub fn new() -> Folder {
         let folder = Folder(tempfile::tempdir().unwrap());
-        let git = Command::new("git").args(["init", "-q"]).current_dir(folder.path()).status();
+        let git = Command::new("git")
+            .args(["init", "-q"])
+            .current_dir(folder.path())
+            .status();
         assert!(git.unwrap().success());
         folder
     }
@@ -88,7 +91,9 @@ pub fn name(path: &Path) -> &str {
 
 /// The fixtures of a rule, in order.
 pub fn fixtures(rule: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/fixtures").join(rule);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/check/fixtures")
+        .join(rule);
     let entries = std::fs::read_dir(&folder).unwrap_or_else(|_| panic!("{rule} has no fixtures"));
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
@@ -100,7 +105,10 @@ pub fn rules() -> Vec<String> {
     let ended = Folder::new().check(&["--list-rules", "--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     let rules = document["rules"].as_array().unwrap();
-    rules.iter().map(|rule| rule["rule"].as_str().unwrap().to_owned()).collect()
+    rules
+        .iter()
+        .map(|rule| rule["rule"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// What the program says of a rule's fixtures, and what its fixes make of them.
@@ -111,9 +119,18 @@ pub fn rule(rule: &str) {
         let folder = Folder::copy_of(&fixture);
         let found = folder.check(&["--rule", rule]);
         let is_bad = name.starts_with("bad-");
-        assert!(is_bad || name.starts_with("good-"), "{rule}/{name}: neither bad- nor good-");
+        assert!(
+            is_bad || name.starts_with("good-"),
+            "{rule}/{name}: neither bad- nor good-"
+        );
         assert_eq!(found.stderr, "", "{rule}/{name}");
-        assert_eq!((11..=14).contains(&found.code), is_bad, "{rule}/{name}: {}\n{}", found.code, found.stdout);
+        assert_eq!(
+            (11..=14).contains(&found.code),
+            is_bad,
+            "{rule}/{name}: {}\n{}",
+            found.code,
+            found.stdout
+        );
         if !is_bad {
             assert_eq!(found.code, 0, "{rule}/{name}");
             continue;
@@ -129,7 +146,11 @@ pub fn rule(rule: &str) {
         let again = folder.check(&["--rule", rule, "--diff", "--unsafe"]);
         assert_eq!(again.stdout, "", "{rule}/{name}: fixes after the fixes");
         let unreadable = folder.check(&["--rule", "unreadable-file"]);
-        assert!(rule == "unreadable-file" || unreadable.code == 0, "{rule}/{name}: {}", unreadable.stdout);
+        assert!(
+            rule == "unreadable-file" || unreadable.code == 0,
+            "{rule}/{name}: {}",
+            unreadable.stdout
+        );
     }
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "snapshots" }, {
         insta::assert_snapshot!(rule, text);

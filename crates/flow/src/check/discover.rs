@@ -108,9 +108,15 @@ impl std::fmt::Display for Note {
             ),
             Note::Binary { path } => write!(formatter, "{path} is not checked: it is no text"),
             Note::Unknown { path } => {
-                write!(formatter, "{path} is not checked: it is nothing that unstale reads")
+                write!(
+                    formatter,
+                    "{path} is not checked: it is nothing that unstale reads"
+                )
             }
-            Note::Endless => write!(formatter, "more than {MOST_PATHS} paths: the rest was not looked at"),
+            Note::Endless => write!(
+                formatter,
+                "more than {MOST_PATHS} paths: the rest was not looked at"
+            ),
         }
     }
 }

@@ -99,7 +99,9 @@ pub enum CheckError {
         like: Option<&'static str>,
     },
     /// The paths hold nothing that is checked.
-    #[error("nothing to check: no Dockerfile, Compose file, script, Makefile, CI workflow or bake file is there")]
+    #[error(
+        "nothing to check: no Dockerfile, Compose file, script, Makefile, CI workflow or bake file is there"
+    )]
     Nothing,
     /// There is no contract.
     #[error("nothing to check: {FILE_NAME} states no [contract]")]
@@ -139,7 +141,9 @@ impl CheckError {
             CheckError::NoRule { like: Some(like), .. } => Some(format!("did you mean {like}?")),
             CheckError::NoRule { like: None, .. } => Some("see: unstale check --list-rules".into()),
             CheckError::Nothing => Some("name the files or folders to check".into()),
-            CheckError::NoContract => Some("unstale init writes one from what it finds in the project".into()),
+            CheckError::NoContract => {
+                Some("unstale init writes one from what it finds in the project".into())
+            }
             CheckError::Baseline { .. } => Some("write it again: unstale check --write-baseline".into()),
             CheckError::Write(_) => Some("files written before this one stay changed".into()),
             CheckError::Pattern(_) | CheckError::ReadBaseline { .. } => None,
@@ -171,7 +175,11 @@ fn most_like(name: &str) -> Option<&'static str> {
 /// # Errors
 /// If there is nothing to check, or what is needed for it cannot be read; with fixes, if one cannot be written.
 pub fn check(request: &CheckRequest) -> Result<CheckReport, CheckError> {
-    let only = request.rules.iter().map(|name| rule(name)).collect::<Result<Vec<_>, _>>()?;
+    let only = request
+        .rules
+        .iter()
+        .map(|name| rule(name))
+        .collect::<Result<Vec<_>, _>>()?;
     let loaded = read::load(request)?;
     let checker = Checker::new(loaded.config.check.clone(), &only)?;
     let mut report = CheckReport {

@@ -30,7 +30,12 @@ pub(super) fn load(request: &CheckRequest) -> Result<Loaded, CheckError> {
     let config = Config::load(&found.root)?;
     let exclude = Selector::new(config.check.exclude.clone(), Vec::new(), Vec::new()).matcher()?;
     let is_excluded = |path: &str| !config.check.exclude.is_empty() && exclude.selects(path, false);
-    let wanted: Vec<FoundFile> = found.files.iter().filter(|file| !is_excluded(&file.path)).cloned().collect();
+    let wanted: Vec<FoundFile> = found
+        .files
+        .iter()
+        .filter(|file| !is_excluded(&file.path))
+        .cloned()
+        .collect();
     if wanted.is_empty() {
         return Err(CheckError::Nothing);
     }
@@ -56,7 +61,12 @@ pub(super) fn load(request: &CheckRequest) -> Result<Loaded, CheckError> {
             project.add(file);
         }
     }
-    Ok(Loaded { root, config, project, notes })
+    Ok(Loaded {
+        root,
+        config,
+        project,
+        notes,
+    })
 }
 
 /// Whether a path leads to a file of the folder, without a link on the way that leads out.
@@ -86,9 +96,13 @@ fn read_all(root: &Path, wanted: &[FoundFile], notes: &mut Vec<String>) -> Vec<F
             };
             own.push((index, read_one(root, file)));
         }
-        done.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).extend(own);
+        done.lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .extend(own);
     };
-    let threads = std::thread::available_parallelism().map_or(1, |count| count.get()).min(wanted.len());
+    let threads = std::thread::available_parallelism()
+        .map_or(1, |count| count.get())
+        .min(wanted.len());
     std::thread::scope(|scope| {
         for _ in 1..threads {
             scope.spawn(work);
@@ -113,7 +127,9 @@ fn read_one(root: &Path, wanted: &FoundFile) -> Result<File, String> {
     let cannot = |error: std::io::Error| format!("{path} cannot be read: {error}");
     let file = std::fs::File::open(root.join(path)).map_err(cannot)?;
     let mut bytes = Vec::new();
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    file.take(LARGEST_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(cannot)?;
     if bytes.len() as u64 > LARGEST_FILE {
         return Err(format!("{path} is not checked: it is larger than 1 MiB"));
     }

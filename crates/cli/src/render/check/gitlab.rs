@@ -1,10 +1,10 @@
 //! GitLab's Code Quality report: a list of issues in the form of Code Climate, of which GitLab reads these fields.
 
 use super::{CheckView, message, primary};
-use unstale_audit::fingerprint::fingerprints;
 use crate::render::json::pretty;
 use serde_json::{Value, json};
 use unstale_audit::Severity;
+use unstale_audit::fingerprint::fingerprints;
 
 /// The report. It has findings only: GitLab has no place for a contract.
 pub fn gitlab(view: &CheckView<'_>) -> String {

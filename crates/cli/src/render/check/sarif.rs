@@ -4,11 +4,11 @@
 //! holds it against the standard's own schema.
 
 use super::{CheckView, Place, RuleInfo, applicability, confidence, severity};
-use unstale_audit::fingerprint::fingerprints;
 use crate::render::json::pretty;
 use crate::text::clean_line;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use unstale_audit::fingerprint::fingerprints;
 use unstale_audit::{Edit, FileId, Finding, Fix, Position, Project, Severity, Source, Span};
 
 /// What paths are relative to: the checked folder.

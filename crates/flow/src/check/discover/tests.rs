@@ -93,8 +93,11 @@ fn a_named_file_is_checked_whatever_git_and_its_name_say() {
         ("notes.txt", "hello\n"),
         ("a/build.sh", ""),
     ]);
-    let discovery =
-        discover(Path::new("/proc"), &["docker/image.txt", "a", "notes.txt"].map(|path| folder.path().join(path))).unwrap();
+    let discovery = discover(
+        Path::new("/proc"),
+        &["docker/image.txt", "a", "notes.txt"].map(|path| folder.path().join(path)),
+    )
+    .unwrap();
     assert_eq!(
         files(&discovery),
         [

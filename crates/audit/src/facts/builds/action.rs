@@ -1,0 +1,92 @@
+//! Builds by `docker/build-push-action` in a workflow.
+
+use super::{Build, BuildArg, CacheUse, Setting, Via, set_paths};
+use crate::workflow::{Item, Step, Workflow};
+use crate::{Edit, FileId, Project, Span};
+
+pub(super) fn builds(project: &Project, file: FileId, workflow: &Workflow, builds: &mut Vec<Build>) {
+    for (job, of_job) in workflow.jobs.iter().enumerate() {
+        for (number, step) in of_job.steps.iter().enumerate() {
+            if step.is_action("docker/build-push-action") {
+                builds.push(of(project, file, step, (job, number)));
+            }
+        }
+    }
+}
+
+fn of(project: &Project, file: FileId, step: &Step, (job, number): (usize, usize)) -> Build {
+    let span = step.uses.as_ref().map_or(step.span, |uses| uses.span);
+    let name = match &step.name {
+        Some(name) => format!("step `{}`", name.value),
+        None => "step `docker/build-push-action`".to_owned(),
+    };
+    let mut build = Build::new(Via::Step(job, number), file, span, name);
+    let text = |name: &str| step.with(name).map(|pair| pair.text().trim().to_owned());
+    let removal = |span: Span| {
+        vec![Edit {
+            file,
+            span,
+            content: String::new(),
+        }]
+    };
+    let is_true = |name: &str| step.with(name).is_some_and(|pair| pair.is_true());
+    // Without a context, the action builds what git has, at the repository's root.
+    let context = text("context")
+        .filter(|context| !context.starts_with("{{"))
+        .unwrap_or_else(|| ".".to_owned());
+    set_paths(&mut build, project, "", &context, text("file").as_deref(), false);
+    let lines = |name: &str| -> Vec<Item> { step.with(name).map_or(Vec::new(), |pair| pair.lines()) };
+    let items = |name: &str| -> Vec<Item> { step.with(name).map_or(Vec::new(), |pair| pair.items()) };
+    let caches = |name: &str| -> Vec<CacheUse> {
+        let all = lines(name).into_iter();
+        all.map(|item| CacheUse::new(item.as_str(), file, item.span, removal(item.removal)))
+            .collect()
+    };
+    let settings = |items: Vec<Item>| -> Vec<Setting> {
+        let setting = |item: Item| Setting {
+            text: item.as_str().to_owned(),
+            span: item.span,
+        };
+        items.into_iter().map(setting).collect()
+    };
+    build.target = text("target");
+    build.args = lines("build-args")
+        .into_iter()
+        .map(|item| {
+            let (name, value) = match item.name_value() {
+                Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+                None => (item.as_str().to_owned(), None),
+            };
+            BuildArg {
+                name,
+                value,
+                file,
+                span: item.span,
+                removal: removal(item.removal),
+            }
+        })
+        .collect();
+    build.cache_from = caches("cache-from");
+    build.cache_to = caches("cache-to");
+    build.tags = settings(items("tags"));
+    build.secrets = settings(lines("secrets"));
+    build.platforms = items("platforms")
+        .iter()
+        .map(|item| item.as_str().to_owned())
+        .collect();
+    build.outputs = lines("outputs")
+        .iter()
+        .map(|item| item.as_str().to_owned())
+        .collect();
+    build.pull = is_true("pull");
+    build.no_cache = step
+        .with("no-cache")
+        .filter(|pair| pair.is_true())
+        .map(|pair| pair.span);
+    build.load = is_true("load");
+    build.push = step
+        .with("push")
+        .is_some_and(|pair| pair.text().trim() != "false");
+    build.builder = text("builder");
+    build
+}

@@ -1,0 +1,115 @@
+//! Builds by targets of a bake file.
+
+use super::{Build, BuildArg, CacheUse, Setting, Via, set_paths};
+use crate::bake::{BakeFile, Entry, Items, Target};
+use crate::{Edit, FileId, Project, Span};
+
+pub(super) fn builds(project: &Project, file: FileId, bake: &BakeFile, builds: &mut Vec<Build>) {
+    for own in &bake.targets {
+        // A target that others are made from is built by them.
+        let is_base = own.name.starts_with('_')
+            || (own.context.is_none()
+                && own.tags.is_none()
+                && own.inherits.is_none()
+                && own.dockerfile.is_none()
+                && is_inherited(bake, &own.name));
+        if let (false, Some(target)) = (is_base, bake.resolved(&own.name)) {
+            builds.push(of(project, file, bake, &target));
+        }
+    }
+}
+
+fn is_inherited(bake: &BakeFile, name: &str) -> bool {
+    let inherits = bake.targets.iter().filter_map(|target| target.inherits.as_ref());
+    inherits
+        .flat_map(|items| &items.value)
+        .any(|item| item.value.text == name)
+}
+
+fn of(project: &Project, file: FileId, bake: &BakeFile, target: &Target) -> Build {
+    let name = format!("target `{}`", target.name);
+    let mut build = Build::new(Via::Target(target.name.clone()), file, target.name_span, name);
+    let text = |entry: &Option<Entry>| entry.as_ref().and_then(|entry| bake.resolve(&entry.value));
+    let removal = |span: Span| {
+        vec![Edit {
+            file,
+            span,
+            content: String::new(),
+        }]
+    };
+    let context = match &target.context {
+        None => Some(".".to_owned()),
+        Some(_) => text(&target.context),
+    };
+    let folder = project.file(file).source.folder();
+    if let Some(context) = context {
+        set_paths(
+            &mut build,
+            project,
+            folder,
+            &context,
+            text(&target.dockerfile).as_deref(),
+            true,
+        );
+    }
+    let items = |items: &Option<Items>| items.as_ref().map_or(Vec::new(), |items| items.value.clone());
+    let caches = |of: &Option<Items>| -> Vec<CacheUse> {
+        items(of)
+            .into_iter()
+            .map(|item| {
+                let text = match item.fields.is_empty() {
+                    true => bake.resolve(&item.value).unwrap_or(item.value.text.clone()),
+                    false => item
+                        .fields
+                        .iter()
+                        .map(|field| format!("{}={}", field.name, field.value))
+                        .collect::<Vec<_>>()
+                        .join(","),
+                };
+                CacheUse::new(&text, file, item.value.span, removal(item.removal))
+            })
+            .collect()
+    };
+    let settings = |of: &Option<Items>| -> Vec<Setting> {
+        items(of)
+            .into_iter()
+            .map(|item| Setting {
+                text: bake.resolve(&item.value).unwrap_or(item.value.text),
+                span: item.value.span,
+            })
+            .collect()
+    };
+    let is_true = |entry: &Option<Entry>| entry.as_ref().is_some_and(|entry| entry.value.text == "true");
+    build.target = text(&target.stage);
+    build.args = target
+        .args
+        .iter()
+        .flat_map(|args| &args.value)
+        .map(|arg| BuildArg {
+            name: arg.name.clone(),
+            value: Some(bake.resolve(&arg.value).unwrap_or_else(|| arg.value.text.clone())),
+            file,
+            span: arg.span,
+            removal: removal(arg.removal),
+        })
+        .collect();
+    build.cache_from = caches(&target.cache_from);
+    build.cache_to = caches(&target.cache_to);
+    build.tags = settings(&target.tags);
+    build.secrets = settings(&target.secret);
+    build.platforms = settings(&target.platforms)
+        .into_iter()
+        .map(|setting| setting.text)
+        .collect();
+    build.outputs = settings(&target.output)
+        .into_iter()
+        .map(|setting| setting.text)
+        .collect();
+    build.pull = is_true(&target.pull);
+    build.no_cache = target
+        .no_cache
+        .as_ref()
+        .filter(|entry| entry.value.text == "true")
+        .map(|entry| entry.span);
+    build
+}

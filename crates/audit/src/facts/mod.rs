@@ -1,0 +1,29 @@
+//! What rules ask of a project as a whole, whatever kind of file says it: Docker's commands wherever they stand, and builds
+//! whoever asks for them.
+//!
+//! Facts are gathered, not judged. They are computed once for a project.
+
+mod builds;
+mod commands;
+mod paths;
+
+pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
+pub use commands::DockerUse;
+pub use paths::resolve;
+
+use crate::Project;
+
+/// What was gathered.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// Every build that a file of the project asks for.
+    pub builds: Vec<Build>,
+}
+
+impl Facts {
+    pub(crate) fn of(project: &Project) -> Facts {
+        Facts {
+            builds: builds::of(project),
+        }
+    }
+}
