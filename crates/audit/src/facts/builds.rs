@@ -3,7 +3,9 @@
 mod action;
 mod bake;
 mod command;
+mod service;
 
+use crate::compose::project::ComposeProject;
 use crate::docker::Cache;
 use crate::{Content, Edit, FileId, Project, Span};
 
@@ -154,8 +156,11 @@ impl Build {
 }
 
 /// All builds of a project.
-pub(super) fn of(project: &Project) -> Vec<Build> {
+pub(super) fn of(project: &Project, compose: &[ComposeProject]) -> Vec<Build> {
     let mut builds = Vec::new();
+    for compose in compose {
+        service::builds(project, compose, &mut builds);
+    }
     for (id, file) in project.files() {
         match &file.content {
             Content::GithubWorkflow(workflow) => action::builds(project, id, workflow, &mut builds),
