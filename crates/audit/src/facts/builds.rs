@@ -61,6 +61,8 @@ pub enum Via {
     Service(String),
     /// A command of a script: the index of the script among the file's, and of the command among the script's.
     Command(usize, usize),
+    /// A command that builds services of a Compose project: as [`Via::Command`].
+    ComposeCommand(usize, usize),
     /// A target of a bake file.
     Target(String),
     /// A step of a workflow: the index of its job, and of the step.
@@ -147,6 +149,11 @@ impl Build {
     /// Where a finding about the build as a whole points at.
     pub fn place(&self) -> (FileId, Span) {
         (self.file, self.span)
+    }
+
+    /// Whether it builds services of a Compose project, whose Dockerfiles only the project knows.
+    pub fn is_of_compose(&self) -> bool {
+        matches!(self.via, Via::ComposeCommand(..))
     }
 
     /// An argument by its name; of several, the last.
