@@ -4,6 +4,7 @@
 //! Text with spans → facts → findings → fixes. Every reader is tolerant: a broken file is one finding, and the rest goes on.
 //! Pure: no engine, no network, no disk. What is read and written is the caller's business.
 
+pub mod compose;
 pub mod edit;
 mod finding;
 mod kind;
