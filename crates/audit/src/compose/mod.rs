@@ -164,6 +164,9 @@ enum Form {
     Legacy,
 }
 
+/// How many entries are enough to tell what a file is.
+const LOOKED_AT: usize = 1_000;
+
 /// Whether a file is a Compose file, by what it holds.
 pub fn looks_like_compose(yaml: &Yaml) -> bool {
     yaml.root().and_then(form).is_some()
@@ -197,7 +200,10 @@ fn form(root: Node<'_>) -> Option<Form> {
     }
     if root.get("include").is_some_and(Node::is_sequence) {
         let is_local = |item: Node<'_>| item.as_str().is_some() || item.get("path").is_some();
-        let is_gitlab = root.entries().any(|entry| entry.value.get("script").is_some());
+        let is_gitlab = root
+            .entries()
+            .take(LOOKED_AT)
+            .any(|entry| entry.value.get("script").is_some());
         let include = root.get("include")?;
         return (include.items().all(is_local) && !is_gitlab).then_some(Form::Services);
     }
@@ -216,6 +222,7 @@ fn form(root: Node<'_>) -> Option<Form> {
     }
     let own = || {
         root.entries()
+            .take(LOOKED_AT)
             .filter(|entry| entry.key.as_str() != Some("version"))
     };
     (own().next().is_some() && own().all(|entry| is_service(entry.value))).then_some(Form::Legacy)

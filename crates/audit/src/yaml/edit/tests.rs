@@ -20,7 +20,16 @@ fn apply(text: &str, mut changes: Vec<Change>) -> String {
 
 fn remove(text: &str, node: Node<'_>) -> Option<String> {
     let spans = removal(node)?;
-    Some(apply(text, spans.into_iter().map(Change::remove).collect()))
+    Some(apply(
+        text,
+        spans
+            .into_iter()
+            .map(|span| Change {
+                span,
+                content: String::new(),
+            })
+            .collect(),
+    ))
 }
 
 fn removed(text: &str, path: &[&str]) -> String {
