@@ -354,7 +354,9 @@ proptest! {
 #[allow(clippy::print_stdout)]
 fn corpus_of_compose_files() {
     let mut files = Vec::new();
-    files_below(std::env::var("UNSTALE_CORPUS").unwrap().as_ref(), &mut files);
+    for folder in std::env::var("UNSTALE_CORPUS").unwrap().split(':') {
+        files_below(folder.as_ref(), &mut files);
+    }
     let (mut read, mut services, mut builds, mut unread) = (0, 0, 0, Vec::new());
     let mut unknown: BTreeMap<String, usize> = BTreeMap::new();
     for path in &files {

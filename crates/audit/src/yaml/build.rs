@@ -20,6 +20,16 @@ pub(super) struct Built {
     pub(super) comments: Vec<Span>,
 }
 
+impl Built {
+    /// Whether a mapping begins with `{{`.
+    pub(super) fn has_double_braces(&self, text: &str) -> bool {
+        self.nodes.iter().any(|node| {
+            matches!(node.content, Content::Mapping { flow: true, .. })
+                && node.span.slice(text).starts_with("{{")
+        })
+    }
+}
+
 /// Reads `parsed`, and takes the words of scalars from `text`, which has the same length.
 ///
 /// # Errors

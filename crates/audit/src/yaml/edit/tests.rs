@@ -421,7 +421,7 @@ const SAMPLES: &[&str] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(800))]
 
     #[test]
     fn edits_of_samples_do_what_is_meant(sample in 0..SAMPLES.len(), at: prop::sample::Index, words in "[ -~\n\té]{0,12}") {
