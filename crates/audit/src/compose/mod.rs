@@ -192,7 +192,10 @@ fn form(root: Node<'_>) -> Option<Form> {
     }
     let is_service = |node: Node<'_>| {
         let has = |key: &str| node.get(key).is_some();
-        node.is_mapping() && (has("image") || has("build") || has("extends"))
+        let is_job = ["script", "stage", "rules", "trigger", "needs"]
+            .iter()
+            .any(|key| has(key));
+        node.is_mapping() && !is_job && (has("image") || has("build") || has("extends"))
     };
     if let Some(services) = root.get("services") {
         let is_compose = services.is_mapping() || services.is_null();

@@ -288,6 +288,7 @@ fn not_every_yaml_is_a_compose_file() {
         "stages: [build]\nbuild: {image: x, script: [y]}",
         "include: [{local: x.yml}]\nbuild: {script: [y]}",
         "services: [docker:dind]\nbuild: {image: x, script: [y]}",
+        "build: {image: x, script: [y]}",
         "- a",
         "a: 1",
         "version: 2\nupdates: []",
