@@ -5,13 +5,14 @@
 //! redirection; further words behind a redirection are its targets.
 
 use super::lexer;
+use super::prepare::prepare;
 use super::statement::{
     Arm, CaseArm, Heredoc, Join, Kind, Loop, RawAssignment, RawValue, Redirect, Simple, Statement,
     Substitution, Token,
 };
 use crate::Span;
 use std::ops::ControlFlow;
-use tree_sitter::{Node, ParseOptions, ParseState, Parser};
+use tree_sitter::{Node, ParseOptions, ParseState, Parser, Tree};
 
 /// How deep statements are followed into each other.
 const DEPTH: usize = 64;
@@ -29,32 +30,15 @@ pub(super) struct Parsed {
 /// Reads a text.
 pub(super) fn parse(text: &str) -> Parsed {
     let whole = Span::new(0, text.len());
-    let broken = Parsed {
-        statements: Vec::new(),
-        broken: vec![whole],
+    let tree = match tree(text) {
+        Some(tree) if tree.root_node().has_error() => Some(better(text, tree)),
+        tree => tree,
     };
-    if text.len() > LONGEST {
-        return broken;
-    }
-    let mut parser = Parser::new();
-    if parser.set_language(&tree_sitter_bash::LANGUAGE.into()).is_err() {
-        return broken;
-    }
-    // The parser reports after a fixed number of its operations. A usual script takes far fewer reports than bytes.
-    let mut left = 1_000 + text.len();
-    let mut progress = |_: &ParseState| {
-        left = left.saturating_sub(1);
-        if left == 0 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    };
-    let options = ParseOptions::new().progress_callback(&mut progress);
-    let bytes = text.as_bytes();
-    let mut input = |at: usize, _| bytes.get(at..).unwrap_or_default();
-    let Some(tree) = parser.parse_with_options(&mut input, None, Some(options)) else {
-        return broken;
+    let Some(tree) = tree else {
+        return Parsed {
+            statements: Vec::new(),
+            broken: vec![whole],
+        };
     };
     let mut reader = Reader {
         text,
@@ -69,6 +53,53 @@ pub(super) fn parse(text: &str) -> Parsed {
         statements,
         broken: reader.broken,
     }
+}
+
+/// The tree of the text in words that the grammar can read, if less of it is broken.
+fn better(text: &str, tree: Tree) -> Tree {
+    let prepared = prepare(text);
+    if prepared.len() != text.len() || prepared == text {
+        return tree;
+    }
+    match self::tree(&prepared) {
+        Some(other) if broken_bytes(other.root_node()) < broken_bytes(tree.root_node()) => other,
+        _ => tree,
+    }
+}
+
+/// How much of the text stands in what could not be read; more than nothing if anything could not.
+fn broken_bytes(root: Node<'_>) -> usize {
+    let mut bytes = usize::from(root.has_error());
+    let mut stack = vec![root];
+    while let Some(node) = stack.pop() {
+        match node.is_error() {
+            true => bytes += node.end_byte() - node.start_byte(),
+            false => stack.extend(children(node).into_iter().filter(Node::has_error)),
+        }
+    }
+    bytes
+}
+
+/// The parser's tree; none where it takes too long.
+fn tree(text: &str) -> Option<Tree> {
+    if text.len() > LONGEST {
+        return None;
+    }
+    let mut parser = Parser::new();
+    parser.set_language(&tree_sitter_bash::LANGUAGE.into()).ok()?;
+    // The parser reports after a fixed number of its operations. A usual script takes far fewer reports than bytes.
+    let mut left = 1_000 + text.len();
+    let mut progress = |_: &ParseState| {
+        left = left.saturating_sub(1);
+        match left {
+            0 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    };
+    let options = ParseOptions::new().progress_callback(&mut progress);
+    let bytes = text.as_bytes();
+    let mut input = |at: usize, _| bytes.get(at..).unwrap_or_default();
+    parser.parse_with_options(&mut input, None, Some(options))
 }
 
 struct Reader<'a> {
@@ -424,6 +455,11 @@ impl Reader<'_> {
         if node.kind() == "heredoc_redirect" {
             return (self.heredoc(node, &nodes, operator, depth), Vec::new());
         }
+        // The text was prepared for the parser then.
+        let operator = match span(node).slice(self.text) {
+            text if text.starts_with("<<<") => "<<<".to_owned(),
+            _ => operator,
+        };
         let mut rest = nodes
             .into_iter()
             .filter(|child| is_word(child.kind()) && child.is_named());
