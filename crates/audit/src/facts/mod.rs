@@ -4,13 +4,21 @@
 //! Facts are gathered, not judged. They are computed once for a project.
 
 mod builds;
-mod compose;
+mod built_services;
 mod commands;
+mod compose;
+mod image_paths;
 mod paths;
+mod purpose;
+mod secret_names;
 
 pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
+pub use built_services::{BuiltService, built_services, is_code, is_ignored, mount_place, mount_target};
 pub use commands::DockerUse;
+pub use image_paths::{DeclaredVolume, Filled, Filling, ImagePaths, below, clean, files_below, image_paths};
 pub use paths::resolve;
+pub use purpose::{Purpose, purpose};
+pub use secret_names::{SecretValue, is_secret_name, secret_value};
 
 use crate::Project;
 use crate::compose::project::ComposeProject;
@@ -27,6 +35,9 @@ pub struct Facts {
 impl Facts {
     pub(crate) fn of(project: &Project) -> Facts {
         let compose = compose::projects(project);
-        Facts { builds: builds::of(project, &compose), compose }
+        Facts {
+            builds: builds::of(project, &compose),
+            compose,
+        }
     }
 }

@@ -16,8 +16,15 @@ macro_rules! rules {
 }
 
 rules! {
+    bind_masks_image,
+    cache_mount_collision,
+    secret_as_build_arg,
+    secret_not_in_key,
+    single_file_bind,
     suppression,
     unreadable_file,
+    volume_masks_image,
+    watch_sync_without_restart,
 }
 
 pub use suppression::RULE as SUPPRESSION;

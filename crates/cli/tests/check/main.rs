@@ -21,8 +21,15 @@ macro_rules! rule_tests {
 }
 
 rule_tests! {
+    bind_masks_image
+    cache_mount_collision
+    secret_as_build_arg
+    secret_not_in_key
+    single_file_bind
     suppression
     unreadable_file
+    volume_masks_image
+    watch_sync_without_restart
 }
 
 #[test]
