@@ -4,12 +4,18 @@
 //! Facts are gathered, not judged. They are computed once for a project.
 
 mod builds;
-mod compose;
 mod commands;
+mod compose;
+mod deploys;
+mod fetches;
+mod images;
 mod paths;
 
 pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
 pub use commands::DockerUse;
+pub use deploys::Machine;
+pub use fetches::{Fetch, FetchKind, checks_content, fetch_of, git_verb, pins_clone};
+pub use images::{ImageName, MadeImages, Maker};
 pub use paths::resolve;
 
 use crate::Project;
@@ -22,11 +28,19 @@ pub struct Facts {
     pub builds: Vec<Build>,
     /// What the Compose files make together.
     pub compose: Vec<ComposeProject>,
+    /// The images that the project makes.
+    pub images: MadeImages,
 }
 
 impl Facts {
     pub(crate) fn of(project: &Project) -> Facts {
         let compose = compose::projects(project);
-        Facts { builds: builds::of(project, &compose), compose }
+        let builds = builds::of(project, &compose);
+        let images = MadeImages::of(project, &builds, &compose);
+        Facts {
+            builds,
+            compose,
+            images,
+        }
     }
 }

@@ -21,6 +21,13 @@ macro_rules! rule_tests {
 }
 
 rule_tests! {
+    mutable_base_tag
+    mutable_service_image
+    network_fetch_frozen
+    no_healthcheck
+    no_pull_of_mutable_base
+    shared_image_tag
+    stale_version_file
     suppression
     unreadable_file
 }

@@ -1,0 +1,246 @@
+//! A `RUN` that takes something from the network by a name that does not say which version: `git clone` of a branch, a download
+//! of `latest` or `master`, a package `@latest`, `pip install git+…` without a tag; and an `apt-get update` in a step of its
+//! own.
+//!
+//! Names with a number, a commit or a variable without a default are no findings, and neither are downloads whose checksum is
+//! tested, nor steps after something that changes with each build or with its source: an `ARG` for that purpose, a remote `ADD` (for
+//! which BuildKit asks the server at every build).
+//!
+//! ## Why
+//!
+//! The cache key of a `RUN` is its text and what lies below it. The network is not in it: the step ran once, and its result is
+//! reused until the text changes, however often the branch moves. The build is green, and the code in the image is of the day of
+//! the first build on that machine; another machine has that of another day.
+//!
+//! With `apt-get update` alone in a step, the lists of packages are frozen, and the `apt-get install` of a later step takes
+//! packages that may not be on the servers any more.
+//!
+//! ## Example
+//!
+//! ```dockerfile
+//! FROM debian:12
+//! RUN apt-get update && apt-get install -y git
+//! RUN git clone https://git.example/shop.git /app
+//! ```
+//!
+//! ## Instead
+//!
+//! Name the commit or the version; its change is then a change of the step:
+//!
+//! ```dockerfile
+//! FROM debian:12
+//! RUN apt-get update && apt-get install -y git
+//! ARG SHOP_VERSION=v2.4.1
+//! RUN git clone --branch ${SHOP_VERSION} https://git.example/shop.git /app
+//! ```
+//!
+//! ## References
+//!
+//! - <https://docs.docker.com/build/cache/invalidation/>
+//! - <https://docs.docker.com/build/building/best-practices/#apt-get>
+
+use super::Rule;
+use crate::facts::{Fetch, FetchKind, checks_content, fetch_of, pins_clone};
+use crate::shell::Command;
+use crate::{Confidence, EmbeddedScript, FileId, Finding, Project, ScriptPlace, Severity, Span};
+use std::collections::BTreeMap;
+use unstale_dockerfile::{DeclarationKind, Dockerfile};
+
+pub(super) const RULE: Rule = Rule::new(
+    "network-fetch-frozen",
+    "a step that takes what moves from the network, and is cached",
+    Severity::Medium,
+    check,
+);
+
+/// Parts of names of arguments that are given another value so that steps run again.
+const BUSTERS: &[&str] = &[
+    "BUST", "CACHE", "COMMIT", "REVISION", "SHA", "VCS_REF", "TIMESTAMP", "BUILD_DATE", "BUILD_ID", "BUILD_TIME", "NONCE", "DATE",
+];
+
+fn check(project: &Project, findings: &mut Vec<Finding>) {
+    for (id, file, dockerfile) in project.dockerfiles() {
+        let mut own = project.facts().builds.iter().filter(|build| build.dockerfile == Some(id)).peekable();
+        if own.peek().is_some() && own.all(|build| build.no_cache.is_some()) {
+            continue;
+        }
+        let runs: Vec<(usize, &EmbeddedScript)> = file
+            .scripts
+            .iter()
+            .filter_map(|script| match script.place {
+                ScriptPlace::Run(instruction) => Some((instruction, script)),
+                _ => None,
+            })
+            .collect();
+        for (instruction, script) in &runs {
+            fetches(id, dockerfile, *instruction, script, findings);
+        }
+        lists_alone(id, dockerfile, &runs, findings);
+    }
+}
+
+fn fetches(id: FileId, dockerfile: &Dockerfile, instruction: usize, script: &EmbeddedScript, findings: &mut Vec<Finding>) {
+    let commands = script.script.commands();
+    let is_candidate = |name: &str| {
+        ["git", "curl", "wget", "aria2c", "pip", "pip3", "pipx", "uv", "python", "python3", "npm", "yarn", "pnpm", "npx", "bun", "go", "cargo"]
+            .contains(&name)
+    };
+    if !commands.iter().any(|command| is_candidate(command.name())) {
+        return;
+    }
+    let visible = dockerfile.visible(instruction);
+    let is_busted = visible.iter().any(|(name, declaration)| {
+        let name = name.to_ascii_uppercase();
+        declaration.kind == DeclarationKind::Arg && BUSTERS.iter().any(|part| name.contains(part))
+    });
+    if is_busted || follows_remote_add(dockerfile, instruction) {
+        return;
+    }
+    let value = |name: &str| {
+        let word = visible.get(name)?.value.as_ref()?;
+        Some(word.raw.trim_matches(['"', '\'']).to_owned())
+    };
+    let is_pinned = commands.iter().any(pins_clone);
+    let is_checked = commands.iter().any(checks_content);
+    let has_clone = commands.iter().any(|command| command.arguments().iter().any(|word| word.text == "clone"));
+    let mut by_kind: BTreeMap<FetchKind, Vec<(&Command, Fetch)>> = BTreeMap::new();
+    for command in commands {
+        let Some(fetch) = fetch_of(command, &value) else { continue };
+        let is_fixed = match fetch.kind {
+            FetchKind::Clone => is_pinned,
+            FetchKind::Pull => is_pinned || has_clone,
+            FetchKind::Download => is_checked,
+            FetchKind::Package => false,
+        };
+        if !is_fixed {
+            by_kind.entry(fetch.kind).or_default().push((command, fetch));
+        }
+    }
+    for (kind, found) in by_kind {
+        findings.extend(of_kind(id, dockerfile, kind, &found));
+    }
+}
+
+fn of_kind(id: FileId, dockerfile: &Dockerfile, kind: FetchKind, found: &[(&Command, Fetch)]) -> Option<Finding> {
+    let (command, fetch) = found.first()?;
+    let what = &fetch.what;
+    let is_all = kind == FetchKind::Clone && !copies_from_context(dockerfile);
+    let severity = match kind {
+        FetchKind::Clone if is_all => Severity::Medium,
+        FetchKind::Pull => Severity::Medium,
+        _ => Severity::Low,
+    };
+    let (message, help) = match kind {
+        FetchKind::Clone if is_all => (
+            format!("the code of the image is cloned from `{what}`, and the step is cached: later commits never arrive"),
+            "check out a commit that an `ARG` names, or `COPY` the code from the context",
+        ),
+        FetchKind::Clone => (
+            format!("the clone of `{what}` is cached: its later commits never arrive"),
+            "name a tag or commit (`--branch v1.2.3`), or use `ADD <repository>#<branch>`, for which the builder asks each time",
+        ),
+        FetchKind::Pull => (
+            "`git pull` is cached: it pulls once, and later commits never arrive".to_owned(),
+            "check out a commit that an `ARG` names, or `COPY` the code from the context",
+        ),
+        FetchKind::Download => (
+            format!("the download of `{what}` is cached: what it names moves on, and the image keeps the first"),
+            "name a version in the address, or use `ADD <address>`, for which the builder asks each time",
+        ),
+        FetchKind::Package => (
+            format!("`{what}` is taken once and cached: the image keeps the version of the first build"),
+            "name a version, best by an `ARG`",
+        ),
+    };
+    let mut finding = Finding::new(RULE.id, severity, Confidence::Medium, message, (id, command.span)).help(help);
+    for (other, _) in found.iter().skip(1).take(5) {
+        finding = finding.also((id, other.span), "cached too");
+    }
+    Some(finding)
+}
+
+/// Whether a remote `ADD` stands before an instruction in its stage: the builder asks for what it names at every build.
+fn follows_remote_add(dockerfile: &Dockerfile, instruction: usize) -> bool {
+    let before = dockerfile.instructions.get(..instruction).unwrap_or_default().iter().rev();
+    let mut in_stage = before.take_while(|one| one.keyword != "FROM");
+    in_stage.any(|one| {
+        let sources = one.copy_arguments().map(|arguments| arguments.sources).unwrap_or_default();
+        one.keyword == "ADD" && sources.iter().any(|source| source.text.contains("://") || source.text.starts_with("git@"))
+    })
+}
+
+/// Whether anything comes from the build's context.
+fn copies_from_context(dockerfile: &Dockerfile) -> bool {
+    dockerfile.instructions.iter().any(|one| {
+        let is_mounted = one.mounts.iter().any(|mount| mount.kind() == "bind" && mount.option("from").is_none());
+        let is_copied = one.copy_from().is_none()
+            && one.copy_arguments().is_some_and(|arguments| {
+                arguments.sources.iter().any(|source| !source.heredoc && !source.text.contains("://"))
+            });
+        is_mounted || is_copied
+    })
+}
+
+/// What a step does with the lists of packages.
+#[derive(Default)]
+struct Lists {
+    update: Option<Span>,
+    install: Option<Span>,
+}
+
+fn lists_of(script: &EmbeddedScript) -> Lists {
+    let mut lists = Lists::default();
+    for command in script.script.commands() {
+        let has = |words: &[&str]| command.arguments().iter().any(|word| words.contains(&word.text.as_str()));
+        match command.name() {
+            "apt-get" | "apt" | "aptitude" if has(&["update"]) => lists.update = lists.update.or(Some(command.span)),
+            "apt-get" | "apt" | "aptitude" if has(&["install", "build-dep", "upgrade", "dist-upgrade", "full-upgrade", "satisfy", "download", "source", "safe-upgrade"]) => {
+                lists.install = lists.install.or(Some(command.span));
+            }
+            "apk" if has(&["update"]) => lists.update = lists.update.or(Some(command.span)),
+            "apk" if has(&["add", "upgrade"]) && !has(&["--no-cache", "-U", "--update", "--update-cache"]) => {
+                lists.install = lists.install.or(Some(command.span));
+            }
+            // It may install from the lists.
+            name if name.ends_with(".sh") || matches!(name, "bash" | "sh" | "make" | "apt-cache" | "add-apt-repository" | "apt-file" | "eatmydata" | "xargs" | "gdebi" | "mk-build-deps") => {
+                lists.install = lists.install.or(Some(command.span));
+            }
+            _ => {}
+        }
+    }
+    lists
+}
+
+/// Findings about steps that take the lists of packages alone, where a later step of the stage installs from them.
+fn lists_alone(id: FileId, dockerfile: &Dockerfile, runs: &[(usize, &EmbeddedScript)], findings: &mut Vec<Finding>) {
+    let mut last: Option<(Span, usize)> = None;
+    let stage_of = |instruction: usize| {
+        let before = dockerfile.instructions.get(..=instruction).unwrap_or_default();
+        before.iter().rposition(|one| one.keyword == "FROM")
+    };
+    for (instruction, script) in runs {
+        let lists = lists_of(script);
+        let is_same_stage = last.is_some_and(|(_, from)| stage_of(from) == stage_of(*instruction));
+        if !is_same_stage {
+            last = None;
+        }
+        match (lists.update, lists.install) {
+            (Some(update), None) => last = Some((update, *instruction)),
+            (Some(_), Some(_)) => last = None,
+            (None, Some(install)) => {
+                let Some((update, _)) = last.take() else { continue };
+                let program = if is_apk(script) { "apk update" } else { "apt-get update" };
+                let message = format!("`{program}` alone in a step is cached: what later steps install comes from old lists");
+                let finding = Finding::new(RULE.id, Severity::Medium, Confidence::High, message, (id, update))
+                    .help("put it into the step that installs, joined with `&&`")
+                    .also((id, install), "installs from these lists");
+                findings.push(finding);
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+fn is_apk(script: &EmbeddedScript) -> bool {
+    script.script.commands().iter().any(|command| command.name() == "apk")
+}
