@@ -4,8 +4,8 @@
 //! Facts are gathered, not judged. They are computed once for a project.
 
 mod builds;
-mod compose;
 mod commands;
+mod compose;
 mod paths;
 
 pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
@@ -27,6 +27,9 @@ pub struct Facts {
 impl Facts {
     pub(crate) fn of(project: &Project) -> Facts {
         let compose = compose::projects(project);
-        Facts { builds: builds::of(project, &compose), compose }
+        Facts {
+            builds: builds::of(project, &compose),
+            compose,
+        }
     }
 }

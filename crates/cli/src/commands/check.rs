@@ -53,7 +53,10 @@ pub fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
     match args.format {
         _ if args.diff => {
             match std::io::stdout().is_terminal() {
-                true => render::data(&view::diff::diff_for_terminal(&changed, render::data_has_colour())),
+                true => render::data(&view::diff::diff_for_terminal(
+                    &changed,
+                    render::data_has_colour(),
+                )),
                 false => render::exact(&view::diff::diff(&changed)),
             }
             return Ok(ExitCode::from(if changed.is_empty() {

@@ -25,7 +25,9 @@ pub fn contract(request: &InitRequest) -> Result<InitReport, InitError> {
     };
     // Read first: settings that cannot be used are told apart from those that have a contract.
     let proposed = propose_contract(&folder)?;
-    let has_one = settings.parse::<toml::Table>().is_ok_and(|table| table.contains_key("contract"));
+    let has_one = settings
+        .parse::<toml::Table>()
+        .is_ok_and(|table| table.contains_key("contract"));
     if has_one {
         return Err(InitError::HasContract { path });
     }
