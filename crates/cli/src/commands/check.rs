@@ -59,11 +59,6 @@ pub fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
                 )),
                 false => render::exact(&view::diff::diff(&changed)),
             }
-            return Ok(ExitCode::from(if changed.is_empty() {
-                exit::OK
-            } else {
-                code(&report, args.fail_on)
-            }));
         }
         CheckFormat::Markdown if args.fix => render::data(&view::fixed::table(&fixed, &changed)),
         CheckFormat::Markdown => render::data(&view::github::job_summary(&shown)),
