@@ -1,6 +1,7 @@
 //! Reads a file as what it is. What cannot be read is a [`Problem`], never a failure.
 
 use crate::bake::BakeFile;
+use crate::compose::{ComposeError, ComposeFile};
 use crate::docker::DockerCommand;
 use crate::dockerignore::IgnoreFile;
 use crate::makefile::Makefile;
@@ -61,6 +62,8 @@ pub enum ScriptPlace {
 pub enum Content {
     /// A Dockerfile.
     Dockerfile(Dockerfile),
+    /// A Compose file.
+    Compose(ComposeFile),
     /// A Makefile.
     Makefile(Makefile),
     /// A workflow or an action of GitHub Actions.
@@ -120,7 +123,12 @@ pub(crate) fn read(source: &Source, kind: FileKind) -> Read {
                 ..Read::of(Content::Script)
             }
         }
-        FileKind::Compose => with_yaml(source, |_| Read::of(Content::Unreadable)),
+        FileKind::Compose => match ComposeFile::read(source) {
+            Ok(compose) => Read::of(Content::Compose(compose)),
+            Err(ComposeError::Yaml(error)) => Read::unreadable(error.span, &error.message),
+            // Something else under such a name is nobody's fault.
+            Err(ComposeError::Other) => Read::of(Content::Unreadable),
+        },
         FileKind::GithubWorkflow => with_yaml(source, |yaml| {
             let workflow = Workflow::of(source, yaml);
             Read {

@@ -2,35 +2,35 @@
 //!
 //! A finding says that something is wrong; a line of the contract says that something is right, and goes on being right.
 
-use crate::{Location, Project};
-use serde::{Deserialize, Serialize};
+mod check;
+mod propose;
+#[cfg(test)]
+mod tests;
+
+use crate::Location;
+use serde::Deserialize;
 
 /// `[contract]`. Paths start from the file's folder.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Contract {
     /// Files that ask for no inline cache.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub no_inline_cache: Vec<String>,
     /// Scripts that clear the builder's cache: all of it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clears_builder_cache: Vec<String>,
     /// Scripts that clear only where a variable has a value.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clears_only_if: Vec<ClearsOnlyIf>,
-    /// A build argument that carries the commit: declared and used before the code is copied, and given by every build.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub commit_arg: Option<String>,
+    /// Build arguments that carry the commit: Dockerfiles declare and run something with them before the code is copied, and
+    /// builds give them.
+    pub commit_arg: Vec<CommitArg>,
     /// Workflows that run a script.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub workflow_runs: Vec<WorkflowRuns>,
     /// Rules that find nothing in the whole project.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub no_findings: Vec<String>,
 }
 
 /// `{ script = "clear.sh", variable = "TARGET", value = "all" }`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClearsOnlyIf {
     /// The script.
@@ -41,8 +41,18 @@ pub struct ClearsOnlyIf {
     pub value: String,
 }
 
+/// `{ name = "GIT_COMMIT_HASH", dockerfiles = ["app/Dockerfile"] }`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommitArg {
+    /// The build argument.
+    pub name: String,
+    /// The Dockerfiles that declare it.
+    pub dockerfiles: Vec<String>,
+}
+
 /// `{ workflow = ".github/workflows/clear.yml", script = "clear.sh" }`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkflowRuns {
     /// The workflow.
@@ -70,15 +80,5 @@ impl Contract {
     /// Whether it states nothing.
     pub fn is_empty(&self) -> bool {
         *self == Contract::default()
-    }
-
-    /// Its lines, in the order of the fields, and whether each holds.
-    pub fn check(&self, _project: &Project) -> Vec<Line> {
-        Vec::new()
-    }
-
-    /// What a project can promise, from what there is in it.
-    pub fn of(_project: &Project, _commit_arg: &str) -> Contract {
-        Contract::default()
     }
 }

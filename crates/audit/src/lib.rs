@@ -7,6 +7,7 @@
 pub mod bake;
 pub mod baseline;
 mod check;
+pub mod compose;
 mod content;
 pub mod contract;
 pub mod docker;

@@ -1,5 +1,8 @@
 //! All that was read: the files, and the paths of the tree that they are in.
 
+use crate::compose::ComposeFile;
+use crate::compose::project as compose;
+use crate::facts::resolve;
 use crate::content::{self, Content, EmbeddedScript, Read};
 use crate::facts::Facts;
 use crate::{Confidence, FileKind, Source, Span};
@@ -149,6 +152,14 @@ impl Project {
         })
     }
 
+    /// The Compose file with a path.
+    pub fn compose_file(&self, path: &str) -> Option<&ComposeFile> {
+        match &self.file(self.find(path)?).content {
+            Content::Compose(compose) => Some(compose),
+            _ => None,
+        }
+    }
+
     /// The paths of the checked folder.
     pub fn tree(&self) -> &Tree {
         &self.tree
@@ -157,7 +168,30 @@ impl Project {
     /// The files that files of the project name and that are not read yet, by path: Dockerfiles, ignore files, what a Compose
     /// file extends or includes. They need not exist.
     pub fn references(&self) -> Vec<(String, FileKind)> {
-        Vec::new()
+        let mut wanted = BTreeMap::new();
+        for compose in &self.facts().compose {
+            for service in &compose.services {
+                let dockerfile = service.build.as_ref().and_then(compose::dockerfile_of);
+                wanted.extend(dockerfile.map(|path| (path, FileKind::Dockerfile)));
+            }
+            wanted.extend(compose.missing.iter().map(|path| (path.clone(), FileKind::Compose)));
+        }
+        for build in &self.facts().builds {
+            let Some(context) = &build.context else {
+                continue;
+            };
+            let join = |name: &str| resolve(context, name);
+            wanted.extend(join(".dockerignore").map(|path| (path, FileKind::DockerIgnore)));
+            if build.dockerfile.is_none() {
+                wanted.extend(join("Dockerfile").map(|path| (path, FileKind::Dockerfile)));
+            }
+        }
+        for (_, file, _) in self.dockerfiles() {
+            let own = format!("{}.dockerignore", file.source.path());
+            wanted.insert(own, FileKind::DockerIgnore);
+            wanted.extend(resolve(file.source.folder(), ".dockerignore").map(|path| (path, FileKind::DockerIgnore)));
+        }
+        wanted.into_iter().filter(|(path, _)| self.find(path).is_none() && !path.starts_with("..")).collect()
     }
 
     /// The project with other texts in some files.

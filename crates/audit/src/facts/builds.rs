@@ -3,7 +3,9 @@
 mod action;
 mod bake;
 mod command;
+mod service;
 
+use crate::compose::project::ComposeProject;
 use crate::docker::Cache;
 use crate::{Content, Edit, FileId, Project, Span};
 
@@ -59,6 +61,8 @@ pub enum Via {
     Service(String),
     /// A command of a script: the index of the script among the file's, and of the command among the script's.
     Command(usize, usize),
+    /// A command that builds services of a Compose project: as [`Via::Command`].
+    ComposeCommand(usize, usize),
     /// A target of a bake file.
     Target(String),
     /// A step of a workflow: the index of its job, and of the step.
@@ -147,6 +151,11 @@ impl Build {
         (self.file, self.span)
     }
 
+    /// Whether it builds services of a Compose project, whose Dockerfiles only the project knows.
+    pub fn is_of_compose(&self) -> bool {
+        matches!(self.via, Via::ComposeCommand(..))
+    }
+
     /// An argument by its name; of several, the last.
     pub fn arg(&self, name: &str) -> Option<&BuildArg> {
         self.args.iter().rev().find(|arg| arg.name == name)
@@ -154,8 +163,11 @@ impl Build {
 }
 
 /// All builds of a project.
-pub(super) fn of(project: &Project) -> Vec<Build> {
+pub(super) fn of(project: &Project, compose: &[ComposeProject]) -> Vec<Build> {
     let mut builds = Vec::new();
+    for compose in compose {
+        service::builds(project, compose, &mut builds);
+    }
     for (id, file) in project.files() {
         match &file.content {
             Content::GithubWorkflow(workflow) => action::builds(project, id, workflow, &mut builds),

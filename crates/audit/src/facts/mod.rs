@@ -4,6 +4,7 @@
 //! Facts are gathered, not judged. They are computed once for a project.
 
 mod builds;
+mod compose;
 mod commands;
 mod paths;
 
@@ -12,18 +13,20 @@ pub use commands::DockerUse;
 pub use paths::resolve;
 
 use crate::Project;
+use crate::compose::project::ComposeProject;
 
 /// What was gathered.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// Every build that a file of the project asks for.
     pub builds: Vec<Build>,
+    /// What the Compose files make together.
+    pub compose: Vec<ComposeProject>,
 }
 
 impl Facts {
     pub(crate) fn of(project: &Project) -> Facts {
-        Facts {
-            builds: builds::of(project),
-        }
+        let compose = compose::projects(project);
+        Facts { builds: builds::of(project, &compose), compose }
     }
 }

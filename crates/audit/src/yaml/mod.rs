@@ -15,7 +15,7 @@ mod node;
 mod scalar;
 mod template;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::Span;
 use node::{NodeData, NodeId};

@@ -4,47 +4,66 @@ use super::{Build, BuildArg, CacheUse, Setting, Via, set_paths};
 use crate::docker::{self, Action};
 use crate::facts::DockerUse;
 use crate::shell::Editor;
-use crate::{Edit, Project, ScriptPlace};
+use crate::{Edit, Project, ScriptPlace, Span};
 use std::ops::Range;
 
 pub(super) fn builds(project: &Project, builds: &mut Vec<Build>) {
     for found in project.docker_commands() {
-        let Action::Build(build) = &found.docker.action else {
-            continue;
-        };
         let scripts = &project.file(found.file).scripts;
-        let number = scripts
-            .iter()
-            .position(|script| std::ptr::eq(script, found.script));
-        builds.push(of(project, found, build, number.unwrap_or_default()));
+        let number = scripts.iter().position(|script| std::ptr::eq(script, found.script)).unwrap_or_default();
+        match &found.docker.action {
+            Action::Build(build) => builds.push(of(project, found, build, number)),
+            Action::ComposeBuild(build) => builds.push(of_compose(project, found, build, number)),
+            _ => {}
+        }
     }
+}
+
+/// The words of a command up to its verb.
+fn name(found: DockerUse<'_>) -> String {
+    let words: Vec<&str> = found.command.words.iter().map(|word| word.text.as_str()).collect();
+    format!("`{}`", words.get(..=found.docker.verb).unwrap_or_default().join(" "))
+}
+
+fn args(project: &Project, found: DockerUse<'_>, args: &[docker::BuildArg]) -> Vec<BuildArg> {
+    let arg = |arg: &docker::BuildArg| BuildArg {
+        name: arg.name.clone(),
+        value: arg.value.clone(),
+        file: found.file,
+        span: arg.span,
+        removal: removal(project, found, &arg.words),
+    };
+    args.iter().map(arg).collect()
+}
+
+/// What to edit so that words of a command are gone.
+fn removal(project: &Project, found: DockerUse<'_>, words: &Range<usize>) -> Vec<Edit> {
+    let editor = Editor::new(found.file, &project.file(found.file).source);
+    editor.remove_words(found.command, words.clone()).into_iter().collect()
+}
+
+/// Where a command says that nothing cached is used.
+fn no_cache(found: DockerUse<'_>) -> Span {
+    let flag = found.docker.flags.all("no-cache").last();
+    flag.map_or(found.command.span, |flag| flag.span)
+}
+
+fn of_compose(project: &Project, found: DockerUse<'_>, build: &docker::ComposeBuild, number: usize) -> Build {
+    let via = Via::ComposeCommand(number, found.index);
+    let mut result = Build::new(via, found.file, found.command.span, name(found));
+    result.args = args(project, found, &build.build_args);
+    result.no_cache = build.no_cache.then(|| no_cache(found));
+    result.pull = build.pull;
+    result.push = build.push;
+    result.builder = build.builder.clone();
+    result.is_open = found.docker.is_open;
+    result
 }
 
 fn of(project: &Project, found: DockerUse<'_>, build: &docker::Build, number: usize) -> Build {
     let source = &project.file(found.file).source;
-    let editor = Editor::new(found.file, source);
-    let removal = |words: &Range<usize>| -> Vec<Edit> {
-        editor
-            .remove_words(found.command, words.clone())
-            .into_iter()
-            .collect()
-    };
-    let words: Vec<&str> = found
-        .command
-        .words
-        .iter()
-        .map(|word| word.text.as_str())
-        .collect();
-    let name = format!(
-        "`{}`",
-        words.get(..=found.docker.verb).unwrap_or_default().join(" ")
-    );
-    let mut result = Build::new(
-        Via::Command(number, found.index),
-        found.file,
-        found.command.span,
-        name,
-    );
+    let via = Via::Command(number, found.index);
+    let mut result = Build::new(via, found.file, found.command.span, name(found));
     // Scripts are run from the project's folder as a rule, which is above their own.
     let folder = match found.script.place {
         ScriptPlace::Recipe(..) => source.folder(),
@@ -80,7 +99,7 @@ fn of(project: &Project, found: DockerUse<'_>, build: &docker::Build, number: us
                 text: cache.span.slice(source.text()).to_owned(),
                 file: found.file,
                 span: cache.span,
-                removal: removal(&cache.words),
+                removal: removal(project, found, &cache.words),
             })
             .collect()
     };
@@ -96,27 +115,14 @@ fn of(project: &Project, found: DockerUse<'_>, build: &docker::Build, number: us
             .collect()
     };
     result.target = build.target.clone();
-    result.args = build
-        .build_args
-        .iter()
-        .map(|arg| BuildArg {
-            name: arg.name.clone(),
-            value: arg.value.clone(),
-            file: found.file,
-            span: arg.span,
-            removal: removal(&arg.words),
-        })
-        .collect();
+    result.args = args(project, found, &build.build_args);
     result.cache_from = caches(&build.cache_from);
     result.cache_to = caches(&build.cache_to);
     result.tags = settings("tag");
     result.secrets = settings("secret");
     result.platforms = build.platforms.clone();
     result.pull = build.pull;
-    result.no_cache = build.no_cache.then(|| {
-        let flag = found.docker.flags.all("no-cache").last();
-        flag.map_or(found.command.span, |flag| flag.span)
-    });
+    result.no_cache = build.no_cache.then(|| no_cache(found));
     result.load = build.load;
     result.push = build.push;
     result.outputs = build.outputs.clone();

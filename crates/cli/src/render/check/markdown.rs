@@ -69,7 +69,6 @@ fn prose(line: &str, colour: bool) -> String {
     if (1..=6).contains(&level) && line[level..].starts_with(' ') {
         return styled(&links(line[level..].trim()), Style::Bold, colour);
     }
-    // A table's line of dashes says nothing to people, but keeps the columns.
     let line = links(line);
     let parts: Vec<&str> = line.split("**").collect();
     // Without a partner, `**` is text.

@@ -150,7 +150,21 @@ fn artifact(path: &str) -> Value {
 
 /// The exact region of an edit: the end of a line with its line break is the beginning of the next.
 fn region(source: &Source, span: Span) -> Value {
-    numbers(source.position(span.start), source.position(span.end))
+    numbers(position(source, span.start), position(source, span.end))
+}
+
+/// After the last line break there is no line: the end of the text is on the last line, after the line break (3.30.2).
+fn position(source: &Source, at: usize) -> Position {
+    match at == source.text().len() && source.text().ends_with('\n') {
+        true => {
+            let last = source.position(at - 1);
+            Position {
+                line: last.line,
+                column: last.column + 1,
+            }
+        }
+        false => source.position(at),
+    }
 }
 
 fn numbers(start: Position, end: Position) -> Value {
@@ -170,13 +184,17 @@ fn level(of: Severity) -> &'static str {
     }
 }
 
-/// A message. `[words](target)` would be a link, of which a file could choose the target.
+/// A message. `{0}` would be a placeholder (3.11.5), and `[words](target)` a link, of which a file could choose the
+/// target (3.11.6).
 fn text(words: &str) -> Value {
-    let words = clean_line(words);
-    match words.contains("](") {
-        true => json!({ "text": words.replace('\\', "\\\\").replace('[', "\\[").replace(']', "\\]") }),
-        false => json!({ "text": words }),
+    let mut words = clean_line(words).replace('{', "{{").replace('}', "}}");
+    if words.contains("](") {
+        words = words
+            .replace('\\', "\\\\")
+            .replace('[', "\\[")
+            .replace(']', "\\]");
     }
+    json!({ "text": words })
 }
 
 fn sentence(words: &str) -> String {
@@ -250,11 +268,16 @@ pub(super) mod tests {
             [7, 1, 8, 1]
         );
         assert_eq!(replacement["insertedContent"]["text"], "");
+        // The standard's own example of a text's end (3.30.2, example 8).
+        let source = Source::new("f", "abcd\r\nefg\r\nhijk\r\nlmn\r\n");
+        assert_eq!(position(&source, 22), Position { line: 4, column: 6 });
+        assert_eq!(position(&source, 17), Position { line: 4, column: 1 });
     }
 
     #[test]
     fn paths_are_references() {
         assert_eq!(uri("a b/ü#?%:x.yml"), "a%20b/%C3%BC%23%3F%25%3Ax.yml");
         assert_eq!(text("see [x](http://y)")["text"], "see \\[x\\](http://y)");
+        assert_eq!(text("${A} [1]")["text"], "${{A}} [1]");
     }
 }
