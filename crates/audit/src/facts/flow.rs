@@ -15,11 +15,10 @@ mod purpose;
 #[cfg(test)]
 mod tests;
 
-pub use effect::Source;
 pub use purpose::Purpose;
 
 use crate::docker::DockerCommand;
-use crate::shell::{Command, Guard, Place};
+use crate::shell::{Command, Errexit, Guard, Place, SwallowKind};
 use crate::workflow::{Job, Step};
 use crate::{Content, EmbeddedScript, FileId, Project, ScriptPlace, Span};
 use std::sync::Arc;
@@ -81,6 +80,14 @@ enum What {
     Action(FileId, usize, usize),
 }
 
+impl What {
+    fn file(self) -> FileId {
+        match self {
+            What::Command(file, ..) | What::Action(file, ..) => file,
+        }
+    }
+}
+
 /// A call of a script, a function, a target or an action.
 #[derive(Debug)]
 struct Call {
@@ -101,9 +108,12 @@ pub struct Item<'a> {
     pub index: usize,
 }
 
-/// Every flow of a project.
+/// Every flow of a project in which something is done with Docker; none in a project that has nothing of it.
 pub(super) fn of(project: &Project) -> Vec<Flow> {
-    build::flows(project)
+    match project.docker_commands().next() {
+        Some(_) => build::flows(project),
+        None => Vec::new(),
+    }
 }
 
 impl Project {
@@ -134,14 +144,12 @@ impl Flow {
 impl<'a> Item<'a> {
     /// The file that it stands in.
     pub fn file(&self) -> FileId {
-        match self.reached.what {
-            What::Command(file, ..) | What::Action(file, ..) => file,
-        }
+        self.reached.what.file()
     }
 
-    /// Something that tells it from everything else in the project, however it is reached.
-    pub fn key(&self) -> (FileId, Span) {
-        self.place()
+    /// A file of the project by its path.
+    pub fn file_of(&self, path: &str) -> Option<FileId> {
+        self.project.find(path)
     }
 
     /// Where it stands.
@@ -219,12 +227,13 @@ impl<'a> Item<'a> {
         std::iter::successors(self.reached.call.as_deref(), |call| call.outer.as_deref())
     }
 
-    /// What must hold for it to run, in the scripts that call it as well.
-    pub fn guards(&self) -> Vec<&'a Arc<Guard>> {
+    /// What must hold for it to run, in the scripts that call it as well, each with the file that says it.
+    pub fn guards(&self) -> Vec<(FileId, &'a Arc<Guard>)> {
         let mut guards = Vec::new();
         for what in self.whats() {
             let own = command(self.project, what).map_or(&[][..], |command| &command.context.guards);
             for guard in own {
+                let guard = (what.file(), guard);
                 if !guards.contains(&guard) {
                     guards.push(guard);
                 }
@@ -248,47 +257,48 @@ impl<'a> Item<'a> {
             })
     }
 
-    /// Whether it stops what `after` belongs to when it fails, so that `after` is not reached. Both are of one flow.
-    pub fn stops(&self, after: &Item<'_>) -> bool {
+    /// The command that hides its failure from `after`, which comes behind it in the same flow: itself, or a call that reaches
+    /// it. None if `after` is not reached when it fails.
+    pub fn hidden_from(&self, after: &Item<'_>) -> Option<(FileId, &'a Command)> {
         if after.needs(self) {
-            return true;
+            return None;
         }
         let beyond: Vec<What> = after.whats().collect();
-        let mut same_shell: Vec<bool> = self.calls().map(|call| call.same_shell).collect();
-        same_shell.push(false);
-        for (what, in_caller) in self.whats().zip(same_shell) {
-            // What follows is reached by the same call: this failure is none of its business.
-            if beyond.contains(&what) {
-                return true;
+        let own: Vec<What> = self.whats().collect();
+        let mut same_shell = self.calls().map(|call| call.same_shell);
+        for (index, what) in own.iter().enumerate() {
+            // What follows is reached by the same call: how that ends is none of its business.
+            if beyond.contains(what) {
+                return None;
             }
-            let Some(command) = command(self.project, what) else {
+            let is_shared = same_shell.next().unwrap_or_default();
+            let Some(command) = command(self.project, *what) else {
                 continue;
             };
-            if let Some(swallow) = &command.context.swallowed {
-                let missing = swallow.kind == crate::shell::SwallowKind::NoErrexit;
-                if !(missing && in_caller && self.caller_stops(what)) {
-                    return false;
-                }
+            let Some(swallow) = &command.context.swallowed else {
+                continue;
+            };
+            // A sourced script has the errexit of whoever sources it.
+            let outer = own.get(index + 1).filter(|_| is_shared);
+            let outer = outer.and_then(|outer| self::command(self.project, *outer));
+            let errexit = outer.is_some_and(|outer| outer.context.errexit == Errexit::On);
+            if !(swallow.kind == SwallowKind::NoErrexit && errexit) {
+                return Some((what.file(), command));
             }
         }
-        true
-    }
-
-    /// Whether errexit is on in the shell that sources the script of `what`, or calls its function.
-    fn caller_stops(&self, what: What) -> bool {
-        let caller = self.whats().skip_while(|own| *own != what).nth(1);
-        caller
-            .and_then(|caller| command(self.project, caller))
-            .is_some_and(|caller| caller.context.errexit == crate::shell::Errexit::On)
+        None
     }
 
     /// Whether it runs only if `before` did not fail: `before && it`, `if before; then it`.
     fn needs(&self, before: &Item<'_>) -> bool {
-        let (guards, steps) = (self.guards(), before.whats());
-        let mut before = steps.filter_map(|what| command(self.project, what));
-        before.any(|command| {
-            guards.iter().any(|guard| {
-                !guard.negated && guard.span.start <= command.span.start && command.span.end <= guard.span.end
+        let guards = self.guards();
+        before.whats().any(|what| {
+            let Some(command) = command(self.project, what) else {
+                return false;
+            };
+            guards.iter().any(|(file, guard)| {
+                let within = guard.span.start <= command.span.start && command.span.end <= guard.span.end;
+                *file == what.file() && !guard.negated && within
             })
         })
     }

@@ -4,8 +4,9 @@
 //! Facts are gathered, not judged. They are computed once for a project.
 
 mod builds;
-mod compose;
 mod commands;
+mod compose;
+pub mod flow;
 mod paths;
 
 pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
@@ -22,11 +23,13 @@ pub struct Facts {
     pub builds: Vec<Build>,
     /// What the Compose files make together.
     pub compose: Vec<ComposeProject>,
+    /// What runs one after another.
+    pub flows: Vec<flow::Flow>,
 }
 
 impl Facts {
     pub(crate) fn of(project: &Project) -> Facts {
         let compose = compose::projects(project);
-        Facts { builds: builds::of(project, &compose), compose }
+        Facts { builds: builds::of(project, &compose), compose, flows: flow::of(project) }
     }
 }

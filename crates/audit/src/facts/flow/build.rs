@@ -53,7 +53,11 @@ struct Builder<'p> {
     total: usize,
 }
 
-type Bodies = BTreeMap<Option<String>, Vec<usize>>;
+#[derive(Default)]
+struct Bodies {
+    by_function: BTreeMap<Option<String>, Vec<usize>>,
+    functions: BTreeSet<String>,
+}
 
 /// Where a flow is.
 struct State {
@@ -207,6 +211,7 @@ impl Builder<'_> {
                 .iter()
                 .position(|recipe| recipe.targets.iter().any(|target| target == name));
             if let Some(before) = before {
+                self.called.insert(Start::Target(file, before));
                 trace.open.push(Start::Target(file, before));
                 self.target(file, before, call, trace);
                 trace.open.pop();
@@ -228,10 +233,13 @@ impl Builder<'_> {
         if let Some(known) = self.bodies.get(&id) {
             return Arc::clone(known);
         }
-        let mut bodies = Bodies::new();
+        let mut bodies = Bodies::default();
         if let Some(script) = self.project.file(id.0).scripts.get(id.1) {
+            let functions = script.script.functions().iter();
+            bodies.functions = functions.map(|function| function.name.clone()).collect();
             for (index, command) in script.script.commands().iter().enumerate() {
                 bodies
+                    .by_function
                     .entry(command.context.function.clone())
                     .or_default()
                     .push(index);
@@ -257,10 +265,11 @@ impl Builder<'_> {
         };
         let bodies = self.bodies(id);
         let own = project.file(id.0).source.folder();
-        for &index in bodies
-            .get(&function.map(str::to_owned))
-            .map_or(&[][..], Vec::as_slice)
-        {
+        let indexes = bodies.by_function.get(&function.map(str::to_owned));
+        for &index in indexes.map_or(&[][..], Vec::as_slice) {
+            if trace.steps.len() >= LONGEST {
+                return;
+            }
             let Some(command) = script.script.commands().get(index) else {
                 continue;
             };
@@ -290,11 +299,7 @@ impl Builder<'_> {
     ) {
         let project = self.project;
         let name = command.words.first().map_or("", |word| word.text.as_str());
-        let defines = |id: ScriptId| {
-            let script = project.file(id.0).scripts.get(id.1);
-            script.is_some_and(|script| script.script.functions().iter().any(|one| one.name == name))
-        };
-        let function = match defines(id) {
+        let function = match self.bodies(id).functions.contains(name) {
             true => Some(id),
             false => state.functions.get(name).copied(),
         };

@@ -1,12 +1,15 @@
 //! Whether two commands can run in the same run of a script, by what guards them.
 
+use crate::FileId;
 use crate::shell::{Check, Guard, GuardKind, Test};
 use std::sync::Arc;
 
 /// Whether the guards of one command and those of another never hold together.
-pub(super) fn exclude(one: &[&Arc<Guard>], other: &[&Arc<Guard>]) -> bool {
-    one.iter()
-        .any(|guard| other.iter().any(|against| contradict(guard, against)))
+pub(super) fn exclude(one: &[(FileId, &Arc<Guard>)], other: &[(FileId, &Arc<Guard>)]) -> bool {
+    one.iter().any(|(file, guard)| {
+        let same_file = other.iter().filter(|(own, _)| own == file);
+        same_file.into_iter().any(|(_, against)| contradict(guard, against))
+    })
 }
 
 fn contradict(one: &Guard, other: &Guard) -> bool {
