@@ -18,7 +18,7 @@ mod tests;
 pub use purpose::Purpose;
 
 use crate::docker::DockerCommand;
-use crate::shell::{Command, Errexit, Guard, Place, SwallowKind};
+use crate::shell::{Command, Errexit, Guard, Place, Swallow, SwallowKind};
 use crate::workflow::{Job, Step};
 use crate::{Content, EmbeddedScript, FileId, Project, ScriptPlace, Span};
 use std::sync::Arc;
@@ -108,6 +108,19 @@ pub struct Item<'a> {
     pub index: usize,
 }
 
+/// A command whose failure is hidden.
+#[derive(Debug, Clone, Copy)]
+pub struct Hidden<'a> {
+    /// The file.
+    pub file: FileId,
+    /// The script that it stands in.
+    pub script: &'a EmbeddedScript,
+    /// The command.
+    pub command: &'a Command,
+    /// How its failure is hidden.
+    pub swallow: &'a Swallow,
+}
+
 /// Every flow of a project in which something is done with Docker; none in a project that has nothing of it.
 pub(super) fn of(project: &Project) -> Vec<Flow> {
     match project.docker_commands().next() {
@@ -174,10 +187,7 @@ impl<'a> Item<'a> {
 
     /// The script that the command stands in.
     pub fn script(&self) -> Option<&'a EmbeddedScript> {
-        let What::Command(file, script, _) = self.reached.what else {
-            return None;
-        };
-        self.project.file(file).scripts.get(script)
+        script(self.project, self.reached.what)
     }
 
     /// The step of a workflow, if it is an action.
@@ -205,12 +215,10 @@ impl<'a> Item<'a> {
             .whats()
             .filter_map(|what| match what {
                 What::Action(file, job, step) => step_of(self.project, file, job, step),
-                What::Command(file, script, _) => {
-                    match self.project.file(file).scripts.get(script)?.place {
-                        ScriptPlace::Step(job, step) => step_of(self.project, file, job, step),
-                        _ => None,
-                    }
-                }
+                What::Command(file, script, _) => match self.project.file(file).scripts.get(script)?.place {
+                    ScriptPlace::Step(job, step) => step_of(self.project, file, job, step),
+                    _ => None,
+                },
             })
             .collect();
         steps.reverse();
@@ -259,7 +267,7 @@ impl<'a> Item<'a> {
 
     /// The command that hides its failure from `after`, which comes behind it in the same flow: itself, or a call that reaches
     /// it. None if `after` is not reached when it fails.
-    pub fn hidden_from(&self, after: &Item<'_>) -> Option<(FileId, &'a Command)> {
+    pub fn hidden_from(&self, after: &Item<'_>) -> Option<Hidden<'a>> {
         if after.needs(self) {
             return None;
         }
@@ -283,7 +291,12 @@ impl<'a> Item<'a> {
             let outer = outer.and_then(|outer| self::command(self.project, *outer));
             let errexit = outer.is_some_and(|outer| outer.context.errexit == Errexit::On);
             if !(swallow.kind == SwallowKind::NoErrexit && errexit) {
-                return Some((what.file(), command));
+                return Some(Hidden {
+                    file: what.file(),
+                    script: script(self.project, *what)?,
+                    command,
+                    swallow,
+                });
             }
         }
         None
@@ -311,12 +324,16 @@ impl<'a> Item<'a> {
     }
 }
 
+fn script(project: &Project, what: What) -> Option<&EmbeddedScript> {
+    match what {
+        What::Command(file, script, _) => project.file(file).scripts.get(script),
+        What::Action(..) => None,
+    }
+}
+
 fn command(project: &Project, what: What) -> Option<&Command> {
     match what {
-        What::Command(file, script, index) => {
-            let script = project.file(file).scripts.get(script)?;
-            script.script.commands().get(index)
-        }
+        What::Command(_, _, index) => script(project, what)?.script.commands().get(index),
         What::Action(..) => None,
     }
 }

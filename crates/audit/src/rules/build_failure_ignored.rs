@@ -33,8 +33,8 @@
 use super::Rule;
 use super::by_place::ByPlace;
 use crate::docker::{Action, Argument, Build, ComposeVerb, ImageTransfer};
-use crate::facts::flow::{Item, Start};
-use crate::shell::{Command, Editor, SwallowKind};
+use crate::facts::flow::{Hidden, Item, Start};
+use crate::shell::{Editor, SwallowKind};
 use crate::{Applicability, Confidence, Edit, FileId, Finding, Fix, Project, ScriptPlace, Severity, Span};
 use std::collections::BTreeSet;
 
@@ -56,29 +56,25 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     for flow in project.entries() {
         let items = flow.items(project);
         for build in items.iter().filter(|item| item.only_builds()).take(BUILDS) {
-            let Some((file, command, after, severity)) = follower(build, &items) else {
+            let Some((hidden, after, severity)) = follower(build, &items) else {
                 continue;
             };
-            let Some(swallow) = &command.context.swallowed else {
-                continue;
-            };
+            let unset = hidden.swallow.kind == SwallowKind::NoErrexit;
             // Whoever calls the function may have set errexit.
-            let unset = swallow.kind == SwallowKind::NoErrexit;
-            if unset && (matches!(flow.start, Start::Function(..)) || handles_errors(build)) {
+            if unset && (matches!(flow.start, Start::Function(..)) || handles_errors(&hidden)) {
                 continue;
             }
-            let place = build.script().map(|script| (file, script.place));
-            if unset && !place.is_none_or(|place| missing.insert(place)) {
+            if unset && !missing.insert((hidden.file, hidden.script.place)) {
                 continue;
             }
-            found.add(finding(project, build, (file, command), after, severity));
+            found.add(finding(project, build, &hidden, after, severity));
         }
     }
     findings.extend(found.into_findings());
 }
 
-/// The first use of what is built that is reached although the build has failed, and the command that hides the failure.
-fn follower<'i, 'a>(build: &Item<'a>, items: &'i [Item<'a>]) -> Option<(FileId, &'a Command, &'i Item<'a>, Severity)> {
+/// The first use of what is built that is reached although the build has failed, and what hides the failure.
+fn follower<'i, 'a>(build: &Item<'a>, items: &'i [Item<'a>]) -> Option<(Hidden<'a>, &'i Item<'a>, Severity)> {
     let mut names = Names::of(build);
     for after in items.iter().skip(build.index + 1) {
         names.follow(after);
@@ -88,27 +84,29 @@ fn follower<'i, 'a>(build: &Item<'a>, items: &'i [Item<'a>]) -> Option<(FileId, 
         if after.excludes(build) {
             continue;
         }
-        if let Some((file, command)) = build.hidden_from(after) {
-            let kind = command.context.swallowed.as_ref()?.kind;
+        if let Some(hidden) = build.hidden_from(after) {
             // Another way is tried, or it is asked for.
             let decided = matches!(
-                kind,
-                SwallowKind::OrFallback | SwallowKind::Negated | SwallowKind::Substitution | SwallowKind::Condition
+                hidden.swallow.kind,
+                SwallowKind::OrFallback
+                    | SwallowKind::Negated
+                    | SwallowKind::Substitution
+                    | SwallowKind::Condition
             );
-            return (!decided).then_some((file, command, after, severity));
+            return (!decided).then_some((hidden, after, severity));
         }
     }
     None
 }
 
 /// A script that ends at errors in another way: `trap … ERR`.
-fn handles_errors(item: &Item<'_>) -> bool {
-    item.script().is_some_and(|script| {
-        script.script.commands().iter().any(|command| {
-            let traps = command.name() == "trap" && command.words.iter().any(|word| word.text == "ERR");
-            traps || command.context.errexit == crate::shell::Errexit::On && command.context.depth == 0
-        })
-    })
+fn handles_errors(hidden: &Hidden<'_>) -> bool {
+    hidden
+        .script
+        .script
+        .commands()
+        .iter()
+        .any(|command| command.name() == "trap" && command.words.iter().any(|word| word.text == "ERR"))
 }
 
 /// What a build makes.
@@ -132,9 +130,12 @@ impl<'a> Names<'a> {
 
     /// Another name that an image gets: `docker tag`.
     fn follow(&mut self, item: &Item<'_>) {
-        if let (Names::Images(names), Some(Action::Tag(words))) = (self, item.docker().map(|docker| &docker.action))
+        if let (Names::Images(names), Some(Action::Tag(words))) =
+            (self, item.docker().map(|docker| &docker.action))
             && let [source, target] = words.as_slice()
-            && names.iter().any(|name| repository(name) == repository(&source.text))
+            && names
+                .iter()
+                .any(|name| repository(name) == repository(&source.text))
             && names.len() < 32
         {
             names.push(target.text.clone());
@@ -155,12 +156,22 @@ impl<'a> Names<'a> {
         let meets = |services: &[Argument]| match self {
             Names::Services(built) => {
                 let known = built.iter().chain(services).all(|service| service.known);
-                built.is_empty() || services.is_empty() || !known || built.iter().any(|one| services.iter().any(|other| one.text == other.text))
+                built.is_empty()
+                    || services.is_empty()
+                    || !known
+                    || built
+                        .iter()
+                        .any(|one| services.iter().any(|other| one.text == other.text))
             }
             Names::Images(_) => item.compose_project().is_some_and(|compose| {
-                let named = |name: &str| services.is_empty() || services.iter().any(|service| service.text == name);
-                let own = compose.services.iter().filter(|service| named(&service.name) && service.build.is_none());
-                own.filter_map(|service| service.image.as_ref()).any(|image| self.has(&image.value))
+                let named =
+                    |name: &str| services.is_empty() || services.iter().any(|service| service.text == name);
+                let own = compose
+                    .services
+                    .iter()
+                    .filter(|service| named(&service.name) && service.build.is_none());
+                own.filter_map(|service| service.image.as_ref())
+                    .any(|image| self.has(&image.value))
             }),
             Names::Any => true,
         };
@@ -187,22 +198,46 @@ impl<'a> Names<'a> {
 fn repository(image: &str) -> &str {
     let name = image.split('@').next().unwrap_or(image);
     match name.rsplit_once(':') {
-        Some((repository, tag)) if !tag.contains('/') && !repository.ends_with('$') && !tag.starts_with('-') => repository,
+        Some((repository, tag))
+            if !tag.contains('/') && !repository.ends_with('$') && !tag.starts_with('-') =>
+        {
+            repository
+        }
         _ => name,
     }
 }
 
-fn finding(project: &Project, build: &Item<'_>, (file, command): (FileId, &Command), after: &Item<'_>, severity: Severity) -> Finding {
-    let swallow = command.context.swallowed.as_ref();
-    let kind = swallow.map_or(SwallowKind::NoErrexit, |swallow| swallow.kind);
+fn finding(
+    project: &Project,
+    build: &Item<'_>,
+    hidden: &Hidden<'_>,
+    after: &Item<'_>,
+    severity: Severity,
+) -> Finding {
+    let kind = hidden.swallow.kind;
     let (why, help) = match kind {
-        SwallowKind::NoErrexit => ("the script goes on", "set `set -e` at the head of the script, or join the commands with `&&`"),
+        SwallowKind::NoErrexit => (
+            "the script goes on",
+            "set `set -e` at the head of the script, or join the commands with `&&`",
+        ),
         SwallowKind::ErrexitOff => ("`set +e` is on", "turn errexit on again before the build"),
-        SwallowKind::AndList => ("the script goes on behind the list", "set `set -e`, or join what follows with `&&`"),
-        SwallowKind::Pipe => ("the pipe has the status of its last command", "set `set -o pipefail`"),
-        SwallowKind::Background => ("it runs in the background, and its status is lost", "wait for it by its process id: `wait \"$pid\"`"),
+        SwallowKind::AndList => (
+            "the script goes on behind the list",
+            "set `set -e`, or join what follows with `&&`",
+        ),
+        SwallowKind::Pipe => (
+            "the pipe has the status of its last command",
+            "set `set -o pipefail`",
+        ),
+        SwallowKind::Background => (
+            "it runs in the background, and its status is lost",
+            "wait for it by its process id: `wait \"$pid\"`",
+        ),
         SwallowKind::Runner => ("its failure is ignored", "let the failure end the run"),
-        _ => ("the failure is swallowed", "let the script end where the build fails"),
+        _ => (
+            "the failure is swallowed",
+            "let the script end where the build fails",
+        ),
     };
     let mut finding = Finding::new(
         RULE.id,
@@ -211,24 +246,29 @@ fn finding(project: &Project, build: &Item<'_>, (file, command): (FileId, &Comma
             SwallowKind::Background => Confidence::Medium,
             _ => Confidence::High,
         },
-        format!("if `{}` fails, `{}` goes on with the old image", build.shown(), after.shown()),
+        format!(
+            "if `{}` fails, `{}` goes on with the old image",
+            build.shown(),
+            after.shown()
+        ),
         build.place(),
     )
     .label(why)
     .help(help)
     .also(after.place(), "reached whether the build has failed or not");
-    if (file, command.span) != build.place() {
-        finding = finding.also((file, command.span), "this call hides the failure");
+    if (hidden.file, hidden.command.span) != build.place() {
+        finding = finding.also((hidden.file, hidden.command.span), "this call hides the failure");
     }
-    finding.fix(fix(project, (file, command), kind))
+    finding.fix(fix(project, hidden))
 }
 
-fn fix(project: &Project, (file, command): (FileId, &Command), kind: SwallowKind) -> Option<Fix> {
+fn fix(project: &Project, hidden: &Hidden<'_>) -> Option<Fix> {
+    let (file, kind) = (hidden.file, hidden.swallow.kind);
     let source = &project.file(file).source;
-    let is_script = project.file(file).scripts.first().is_some_and(|script| script.place == ScriptPlace::Whole) && command.context.depth == 0;
+    let is_script = hidden.script.place == ScriptPlace::Whole && hidden.command.context.depth == 0;
     let (edit, title, change) = match kind {
         SwallowKind::OrTrue | SwallowKind::OrMessage => (
-            Editor::new(file, source).remove_or_true(command)?,
+            Editor::new(file, source).remove_or_true(hidden.command)?,
             "let a failed build end the script",
             "Removed what hid that the build failed",
         ),
@@ -254,7 +294,9 @@ fn fix(project: &Project, (file, command): (FileId, &Command), kind: SwallowKind
 }
 
 fn is_bash(text: &str) -> bool {
-    text.lines().next().is_some_and(|line| line.starts_with("#!") && line.contains("bash"))
+    text.lines()
+        .next()
+        .is_some_and(|line| line.starts_with("#!") && line.contains("bash"))
 }
 
 /// A line of its own behind the `#!` and the comment that follows it.

@@ -73,18 +73,26 @@ fn clears(item: &Item<'_>) -> bool {
     if let Some(docker) = item.docker() {
         return match &docker.action {
             Action::Prune(prune) => {
-                item.clears_cache().is_some() || matches!(prune.scope, PruneScope::Volume) || prune.scope == PruneScope::Image && prune.all
+                item.clears_cache().is_some()
+                    || matches!(prune.scope, PruneScope::Volume)
+                    || prune.scope == PruneScope::Image && prune.all
             }
             Action::RemoveVolumes(_) => true,
-            Action::Compose(ComposeVerb::Down, _) => docker.flags.is_on("volumes") || docker.flags.get("rmi").is_some(),
+            Action::Compose(ComposeVerb::Down, _) => {
+                docker.flags.is_on("volumes") || docker.flags.get("rmi").is_some()
+            }
             _ => false,
         };
     }
     item.command().is_some_and(|command| {
         let recursive = command.arguments().iter().any(|word| {
-            word.text.strip_prefix('-').is_some_and(|letters| !letters.starts_with('-') && letters.contains(['r', 'R']))
+            word.text
+                .strip_prefix('-')
+                .is_some_and(|letters| !letters.starts_with('-') && letters.contains(['r', 'R']))
         });
-        command.name() == "rm" && recursive && command.arguments().iter().any(|word| word.text.contains("cache"))
+        command.name() == "rm"
+            && recursive
+            && command.arguments().iter().any(|word| word.text.contains("cache"))
     })
 }
 
@@ -114,7 +122,9 @@ fn choices(project: &Project, clears: &[&Item<'_>]) -> BTreeMap<(FileId, String)
                     count: 0,
                 });
                 if let Check::OneOf(values) = &test.check {
-                    choice.values.extend(values.iter().filter(|value| !is_switch(value)).cloned());
+                    choice
+                        .values
+                        .extend(values.iter().filter(|value| !is_switch(value)).cloned());
                 }
                 choice.count += usize::from(seen.insert(name));
             }
@@ -134,7 +144,11 @@ fn name_of(project: &Project, file: FileId, variable: &str, span: Span) -> Strin
 
 /// Whether a guard lets some values pass and others not. A check that the value is one of those that there are does not.
 fn is_gate(guard: &Guard) -> bool {
-    let validates = guard.kind == GuardKind::EarlyExit && guard.tests.iter().all(|test| matches!(test.check, Check::OneOf(_) | Check::NotEmpty));
+    let validates = guard.kind == GuardKind::EarlyExit
+        && guard
+            .tests
+            .iter()
+            .all(|test| matches!(test.check, Check::OneOf(_) | Check::NotEmpty));
     !validates
 }
 
@@ -144,7 +158,11 @@ fn is_switch(value: &str) -> bool {
 }
 
 /// A clear that no choice decides about, where others are decided about.
-fn beside_choice(project: &Project, item: &Item<'_>, choices: &BTreeMap<(FileId, String), Choice>) -> Option<Finding> {
+fn beside_choice(
+    project: &Project,
+    item: &Item<'_>,
+    choices: &BTreeMap<(FileId, String), Choice>,
+) -> Option<Finding> {
     let own: BTreeSet<(FileId, String)> = item
         .guards()
         .into_iter()
@@ -171,7 +189,9 @@ fn beside_choice(project: &Project, item: &Item<'_>, choices: &BTreeMap<(FileId,
             format!("`{shown}` runs whatever `{name}` says"),
             item.place(),
         )
-        .help(format!("run it only for the values of `{name}` that are meant to clear this"))
+        .help(format!(
+            "run it only for the values of `{name}` that are meant to clear this"
+        ))
         .also(choice.place, "other clears are decided about here"),
     )
 }
@@ -182,29 +202,41 @@ fn at_every_deploy(item: &Item<'_>, items: &[Item<'_>]) -> Option<Finding> {
     let Action::Prune(prune) = &docker.action else {
         return None;
     };
-    let conditional = item.guards().iter().any(|(_, guard)| is_gate(guard)) || item.steps().iter().any(|step| step.condition.is_some());
+    let conditional = item.guards().iter().any(|(_, guard)| is_gate(guard))
+        || item.steps().iter().any(|step| step.condition.is_some());
     let meant = item.is_meant_to(Purpose::Clear) || item.is_meant_to(Purpose::Tidy);
-    if conditional || meant || item.is_on_new_machine() || !prune.filters.is_empty() || prune.keeps.is_some() {
+    if conditional || meant || item.is_on_new_machine() || !prune.filters.is_empty() || prune.keeps.is_some()
+    {
         return None;
     }
     let same = |other: &&Item<'_>| other.host() == item.host() && !other.excludes(item);
     if prune.scope == PruneScope::Volume && prune.all {
         let down = items[..item.index].iter().rev().filter(same).find(|other| {
-            matches!(other.docker().map(|docker| &docker.action), Some(Action::Compose(ComposeVerb::Down, _)))
+            matches!(
+                other.docker().map(|docker| &docker.action),
+                Some(Action::Compose(ComposeVerb::Down, _))
+            )
         })?;
         return Some(
             Finding::new(
                 RULE.id,
                 Severity::High,
                 Confidence::Medium,
-                format!("`{}` deletes the volumes of what was stopped, with their data", item.shown()),
+                format!(
+                    "`{}` deletes the volumes of what was stopped, with their data",
+                    item.shown()
+                ),
                 item.place(),
             )
             .help("name the volumes that are meant: `docker volume rm NAME`")
             .also(down.place(), "from here on no container holds them"),
         );
     }
-    let whole = prune.all && matches!(prune.scope, PruneScope::Builder | PruneScope::Buildx | PruneScope::System);
+    let whole = prune.all
+        && matches!(
+            prune.scope,
+            PruneScope::Builder | PruneScope::Buildx | PruneScope::System
+        );
     let build = items.iter().filter(same).find(|other| other.builds())?;
     let deploys = items.iter().filter(same).any(|other| other.creates_containers());
     (whole && deploys).then(|| {

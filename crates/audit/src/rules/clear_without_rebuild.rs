@@ -73,7 +73,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
 }
 
 fn finding(start: &Item<'_>, clear: &Item<'_>) -> Finding {
-    let is_up = matches!(start.docker().map(|docker| &docker.action), Some(Action::ComposeUp(_)));
+    let is_up = matches!(
+        start.docker().map(|docker| &docker.action),
+        Some(Action::ComposeUp(_))
+    );
     let what = match is_up {
         true => "the images",
         false => "the containers",
@@ -89,7 +92,10 @@ fn finding(start: &Item<'_>, clear: &Item<'_>) -> Finding {
         true => "build before the start, or with it: `--build`",
         false => "build, and make the containers anew: `docker compose up -d --build`",
     })
-    .also(clear.place(), "the build cache is cleared here; no image changes by that")
+    .also(
+        clear.place(),
+        "the build cache is cleared here; no image changes by that",
+    )
 }
 
 /// The clear that a start pretends to follow up: there is nothing in the flow that makes or brings an image before the start.
@@ -99,22 +105,27 @@ pub(super) fn clear_before<'i, 'a>(start: &Item<'a>, items: &'i [Item<'a>]) -> O
         return None;
     }
     let before = &items[..start.index];
-    let makes = |item: &Item<'_>| item.builds() || item.fetches() || item.may_build() || item.removes_images();
+    let makes =
+        |item: &Item<'_>| item.builds() || item.fetches() || item.may_build() || item.removes_images();
     if before.iter().any(|item| makes(item) && !item.excludes(start)) {
         return None;
     }
-    let recreated = items.iter().skip(start.index + 1).any(|after| after.builds() && !after.excludes(start));
+    let recreated = items
+        .iter()
+        .skip(start.index + 1)
+        .any(|after| after.builds() && !after.excludes(start));
     if recreated {
         return None;
     }
     before.iter().rev().find(|item| {
         let is_clear = item.clears_cache().is_some_and(|prune| {
             let whole = prune.filters.is_empty() && prune.keeps.is_none();
-            whole && match prune.scope {
-                // That only makes room, unless the script is made to clear.
-                PruneScope::System => item.is_meant_to(Purpose::Clear),
-                _ => true,
-            }
+            whole
+                && match prune.scope {
+                    // That only makes room, unless the script is made to clear.
+                    PruneScope::System => item.is_meant_to(Purpose::Clear),
+                    _ => true,
+                }
         });
         is_clear && item.host() == start.host() && !item.excludes(start)
     })
@@ -130,7 +141,9 @@ fn starts_what_is_built(item: &Item<'_>) -> bool {
         Action::ComposeUp(_) | Action::Compose(ComposeVerb::Restart | ComposeVerb::Start, _) => {
             super::up_without_build::built_services(item).is_some_and(|services| !services.is_empty())
         }
-        Action::Container(ContainerVerb::Restart | ContainerVerb::Start, _) => item.is_meant_to(Purpose::Clear),
+        Action::Container(ContainerVerb::Restart | ContainerVerb::Start, _) => {
+            item.is_meant_to(Purpose::Clear)
+        }
         _ => false,
     }
 }

@@ -76,14 +76,24 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
 
 /// Whether the prune leaves what images share, and nobody asked for that.
 fn keeps_shared(prune: &Prune, docker: &DockerCommand) -> bool {
-    let on_purpose = !prune.filters.is_empty() || prune.keeps.is_some() || docker.flags.get("keep-storage").is_some();
+    let on_purpose =
+        !prune.filters.is_empty() || prune.keeps.is_some() || docker.flags.get("keep-storage").is_some();
     // Of a builder of its own, no image of the engine has a layer.
-    let of_other_builder = prune.builder.as_deref().is_some_and(|builder| builder != "default");
+    let of_other_builder = prune
+        .builder
+        .as_deref()
+        .is_some_and(|builder| builder != "default");
     let is_engine = prune.scope != PruneScope::Buildctl;
     is_engine && !prune.all && !on_purpose && !of_other_builder && !docker.is_open
 }
 
-fn judge(project: &Project, item: &Item<'_>, prune: &Prune, docker: &DockerCommand, items: &[Item<'_>]) -> Option<Finding> {
+fn judge(
+    project: &Project,
+    item: &Item<'_>,
+    prune: &Prune,
+    docker: &DockerCommand,
+    items: &[Item<'_>],
+) -> Option<Finding> {
     if prune.scope == PruneScope::Buildx && items[..item.index].iter().any(uses_other_builder) {
         return None;
     }
@@ -102,7 +112,9 @@ fn judge(project: &Project, item: &Item<'_>, prune: &Prune, docker: &DockerComma
     };
     let shown = item.shown();
     let help = match is_system {
-        true => "clear the build cache with `docker builder prune -af` as well; `docker system prune -a` would also delete images",
+        true => {
+            "clear the build cache with `docker builder prune -af` as well; `docker system prune -a` would also delete images"
+        }
         false => "add `-a`: the build cache holds nothing that the next build does not make again",
     };
     let mut finding = Finding::new(
@@ -129,14 +141,21 @@ fn uses_other_builder(item: &Item<'_>) -> bool {
     }
     match item.docker().map(|docker| &docker.action) {
         Some(Action::Builder(BuilderAction::Create { is_used, .. })) => *is_used,
-        Some(Action::Builder(BuilderAction::Use(names))) => names.first().is_none_or(|name| name.text != "default"),
+        Some(Action::Builder(BuilderAction::Use(names))) => {
+            names.first().is_none_or(|name| name.text != "default")
+        }
         _ => false,
     }
 }
 
 fn fix(project: &Project, item: &Item<'_>, docker: &DockerCommand, is_system: bool) -> Option<Fix> {
     let command = item.command()?;
-    let name: Vec<&str> = command.words.get(..=docker.verb)?.iter().map(|word| word.text.as_str()).collect();
+    let name: Vec<&str> = command
+        .words
+        .get(..=docker.verb)?
+        .iter()
+        .map(|word| word.text.as_str())
+        .collect();
     let name = name.join(" ");
     Some(Fix {
         title: format!("add -a to {name}"),
@@ -156,7 +175,8 @@ fn edit(project: &Project, item: &Item<'_>, docker: &DockerCommand) -> Option<Ed
     let editor = Editor::new(item.file(), &project.file(item.file()).source);
     let verb = docker.verb;
     let first = command.words.get(verb + 1);
-    let short = first.filter(|word| word.literal && word.text.starts_with('-') && !word.text.starts_with("--"));
+    let short =
+        first.filter(|word| word.literal && word.text.starts_with('-') && !word.text.starts_with("--"));
     if let Some(letters) = short.and_then(|word| word.text.strip_prefix('-')) {
         return editor.replace_word(command, verb + 1, &format!("-a{letters}"));
     }

@@ -79,7 +79,11 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 false => found.extend(judge(item, &builds)),
             }
         }
-        elsewhere.extend(builds.into_iter().map(|built| (built.builder, built.chosen.unwrap_or(built.item.place()))));
+        elsewhere.extend(
+            builds
+                .into_iter()
+                .map(|built| (built.builder, built.chosen.unwrap_or(built.item.place()))),
+        );
     }
     // A script that only clears is for the builds of the others.
     for item in alone {
@@ -94,13 +98,18 @@ fn builds<'a>(items: &[Item<'a>]) -> Vec<Built<'a>> {
     let mut current: Option<(Builder, (FileId, Span))> = None;
     for item in items {
         let Some(docker) = item.docker() else {
-            if item.action().is_some_and(|step| step.is_action("docker/setup-buildx-action")) {
+            if item
+                .action()
+                .is_some_and(|step| step.is_action("docker/setup-buildx-action"))
+            {
                 current = Some((Builder::Chosen, item.place()));
             }
             continue;
         };
         let named = match &docker.action {
-            Action::Builder(BuilderAction::Create { name, is_used: true, .. }) => {
+            Action::Builder(BuilderAction::Create {
+                name, is_used: true, ..
+            }) => {
                 let builder = name.clone().map_or(Builder::Chosen, Builder::Named);
                 current = Some((builder, item.place()));
                 continue;
@@ -118,7 +127,10 @@ fn builds<'a>(items: &[Item<'a>]) -> Vec<Built<'a>> {
             Action::ComposeBuild(build) => build.builder.clone(),
             _ => None,
         };
-        let takes_chosen = matches!(docker.tool, Tool::Buildx | Tool::Compose | Tool::ComposeStandalone);
+        let takes_chosen = matches!(
+            docker.tool,
+            Tool::Buildx | Tool::Compose | Tool::ComposeStandalone
+        );
         let (builder, chosen) = match (named, &current) {
             (Some(name), _) if name == "default" => (Builder::Default, None),
             (Some(name), _) => (Builder::Named(name), None),
@@ -153,9 +165,16 @@ fn sets_builder(item: &Item<'_>) -> bool {
     let script = item.script().map(|script| &script.script);
     let is_it = |name: &str| name == "BUILDX_BUILDER";
     let assigned = script.is_some_and(|script| script.assignments().iter().any(|one| is_it(&one.name)));
-    let own = item.command().is_some_and(|command| command.assignments.iter().any(|one| is_it(&one.name)));
-    let of_steps = item.steps().iter().any(|step| step.env.iter().any(|pair| is_it(&pair.name)));
-    let of_job = item.job().is_some_and(|job| job.env.iter().any(|pair| is_it(&pair.name)));
+    let own = item
+        .command()
+        .is_some_and(|command| command.assignments.iter().any(|one| is_it(&one.name)));
+    let of_steps = item
+        .steps()
+        .iter()
+        .any(|step| step.env.iter().any(|pair| is_it(&pair.name)));
+    let of_job = item
+        .job()
+        .is_some_and(|job| job.env.iter().any(|pair| is_it(&pair.name)));
     assigned || own || of_steps || of_job
 }
 
@@ -168,11 +187,19 @@ fn judge(item: &Item<'_>, builds: &[Built<'_>]) -> Option<Finding> {
     if !builds.iter().any(|built| here(&built)) {
         // All of it is built on other machines, and one of them is not cleared.
         let host = first.host.or(first.context);
-        let place = host.map_or("this machine".to_owned(), |host| format!("`{}`", host.replace('`', "'")));
+        let place = host.map_or("this machine".to_owned(), |host| {
+            format!("`{}`", host.replace('`', "'"))
+        });
         return Some(
-            finding(item, format!("`{}` clears the cache of another machine than the one that builds", item.shown()))
-                .help(format!("run the prune where the build runs: on {place}"))
-                .also(first.item.place(), "the build runs elsewhere"),
+            finding(
+                item,
+                format!(
+                    "`{}` clears the cache of another machine than the one that builds",
+                    item.shown()
+                ),
+            )
+            .help(format!("run the prune where the build runs: on {place}"))
+            .also(first.item.place(), "the build runs elsewhere"),
         );
     }
     let others: Vec<&Built<'_>> = builds.iter().filter(here).collect();
@@ -184,12 +211,21 @@ fn judge(item: &Item<'_>, builds: &[Built<'_>]) -> Option<Finding> {
     if matches!(builder, Builder::Named(_)) && first.builder == Builder::Chosen {
         return None;
     }
-    Some(of_builder(item, &builder, &first.builder, first.chosen.unwrap_or(first.item.place())))
+    Some(of_builder(
+        item,
+        &builder,
+        &first.builder,
+        first.chosen.unwrap_or(first.item.place()),
+    ))
 }
 
 fn judge_alone(item: &Item<'_>, elsewhere: &[(Builder, (FileId, Span))]) -> Option<Finding> {
     let builder = cleared(item)?;
-    if item.host().is_some() || elsewhere.iter().any(|(other, _)| *other == builder || *other == Builder::Chosen && builder != Builder::Default) {
+    if item.host().is_some()
+        || elsewhere
+            .iter()
+            .any(|(other, _)| *other == builder || *other == Builder::Chosen && builder != Builder::Default)
+    {
         return None;
     }
     let (other, place) = elsewhere.first()?;
@@ -203,15 +239,34 @@ fn of_builder(item: &Item<'_>, cleared: &Builder, used: &Builder, place: (FileId
         Builder::Chosen => "another builder".to_owned(),
     };
     let help = match used {
-        Builder::Named(name) if !name.contains('$') => format!("clear it: `docker buildx prune -af --builder {}`", name.replace('`', "'")),
-        Builder::Named(_) | Builder::Chosen => "clear the builder in use: `docker buildx prune -af`".to_owned(),
+        Builder::Named(name) if !name.contains('$') => format!(
+            "clear it: `docker buildx prune -af --builder {}`",
+            name.replace('`', "'")
+        ),
+        Builder::Named(_) | Builder::Chosen => {
+            "clear the builder in use: `docker buildx prune -af`".to_owned()
+        }
         Builder::Default => "clear the engine's builder: `docker builder prune -af`".to_owned(),
     };
-    finding(item, format!("`{}` clears {}, and {} builds", item.shown(), name(cleared), name(used)))
-        .help(help)
-        .also(place, format!("{} builds", name(used)))
+    finding(
+        item,
+        format!(
+            "`{}` clears {}, and {} builds",
+            item.shown(),
+            name(cleared),
+            name(used)
+        ),
+    )
+    .help(help)
+    .also(place, format!("{} builds", name(used)))
 }
 
 fn finding(item: &Item<'_>, message: String) -> Finding {
-    Finding::new(RULE.id, Severity::Medium, Confidence::Medium, message, item.place())
+    Finding::new(
+        RULE.id,
+        Severity::Medium,
+        Confidence::Medium,
+        message,
+        item.place(),
+    )
 }

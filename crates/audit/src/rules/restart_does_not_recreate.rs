@@ -82,10 +82,19 @@ fn restarted<'a>(item: &Item<'a>) -> Option<(&'static str, &'a [Argument])> {
     }
 }
 
-fn judge(project: &Project, item: &Item<'_>, verb: &str, names: &[Argument], items: &[Item<'_>]) -> Option<Finding> {
+fn judge(
+    project: &Project,
+    item: &Item<'_>,
+    verb: &str,
+    names: &[Argument],
+    items: &[Item<'_>],
+) -> Option<Finding> {
     let together = |other: &Item<'_>| other.host() == item.host() && !other.excludes(item);
     let compose = item.compose_project();
-    let (before, after) = (&items[..item.index], items.get(item.index + 1..).unwrap_or_default());
+    let (before, after) = (
+        &items[..item.index],
+        items.get(item.index + 1..).unwrap_or_default(),
+    );
     let mut found = None;
     for other in before.iter().rev().filter(|other| together(other)) {
         if recreates(other) {
@@ -117,7 +126,9 @@ fn judge(project: &Project, item: &Item<'_>, verb: &str, names: &[Argument], ite
             item.place(),
         )
         .help(match is_compose(item) {
-            true => format!("use `up -d` instead of `{verb}`: it makes the containers anew that have changed"),
+            true => {
+                format!("use `up -d` instead of `{verb}`: it makes the containers anew that have changed")
+            }
             false => "remove the container and run it again from the new image".to_owned(),
         })
         .also(other.place(), label)
@@ -133,53 +144,97 @@ fn is_compose(item: &Item<'_>) -> bool {
 fn recreates(item: &Item<'_>) -> bool {
     let removes = matches!(
         item.docker().map(|docker| &docker.action),
-        Some(Action::Compose(ComposeVerb::Down | ComposeVerb::Rm, _) | Action::Container(ContainerVerb::Rm, _))
+        Some(
+            Action::Compose(ComposeVerb::Down | ComposeVerb::Rm, _) | Action::Container(ContainerVerb::Rm, _)
+        )
     );
-    let tears = item.command().is_some_and(|command| ["kubectl", "helm", "systemctl"].contains(&command.name()));
+    let tears = item
+        .command()
+        .is_some_and(|command| ["kubectl", "helm", "systemctl"].contains(&command.name()));
     removes || item.creates_containers() || tears
 }
 
 /// What `other` changes that the restart does not take up.
-fn change(other: &Item<'_>, item: &Item<'_>, names: &[Argument], compose: Option<&ComposeProject>) -> Option<Change> {
+fn change(
+    other: &Item<'_>,
+    item: &Item<'_>,
+    names: &[Argument],
+    compose: Option<&ComposeProject>,
+) -> Option<Change> {
     let texts: Vec<&str> = names.iter().map(|name| name.text.as_str()).collect();
     let all_known = names.iter().all(|name| name.known);
     // Whether a container of the restart is one of these services.
     let is_of = |services: &[Argument]| {
-        let meets = |name: &str| services.iter().any(|service| is_same(name, &service.text, compose));
-        services.is_empty() || texts.is_empty() || !all_known || services.iter().any(|one| !one.known) || texts.iter().any(|name| meets(name))
+        let meets = |name: &str| {
+            services
+                .iter()
+                .any(|service| is_same(name, &service.text, compose))
+        };
+        services.is_empty()
+            || texts.is_empty()
+            || !all_known
+            || services.iter().any(|one| !one.known)
+            || texts.iter().any(|name| meets(name))
     };
     if let Some(docker) = other.docker() {
         return match &docker.action {
             Action::ComposeBuild(build) => {
                 let built = |name: &str| {
-                    let service = compose.and_then(|compose| compose.services.iter().find(|service| is_same(name, &service.name, Some(compose))));
-                    service.is_none_or(|service| service.build.is_some()) && (is_compose(item) || service.is_some())
+                    let service = compose.and_then(|compose| {
+                        compose
+                            .services
+                            .iter()
+                            .find(|service| is_same(name, &service.name, Some(compose)))
+                    });
+                    service.is_none_or(|service| service.build.is_some())
+                        && (is_compose(item) || service.is_some())
                 };
-                let meant = is_of(&build.services) && (texts.is_empty() || texts.iter().any(|name| built(name)));
+                let meant =
+                    is_of(&build.services) && (texts.is_empty() || texts.iter().any(|name| built(name)));
                 meant.then_some(Change::Image)
             }
             Action::Compose(ComposeVerb::Pull, services) => {
                 (is_compose(item) && is_of(services)).then_some(Change::Image)
             }
-            Action::Build(build) => build.tags.iter().any(|tag| is_image_of(tag, &texts, item, compose)).then_some(Change::Image),
-            Action::Transfer(ImageTransfer::Pull, images) => {
-                images.iter().any(|image| is_image_of(&image.text, &texts, item, compose)).then_some(Change::Image)
-            }
+            Action::Build(build) => build
+                .tags
+                .iter()
+                .any(|tag| is_image_of(tag, &texts, item, compose))
+                .then_some(Change::Image),
+            Action::Transfer(ImageTransfer::Pull, images) => images
+                .iter()
+                .any(|image| is_image_of(&image.text, &texts, item, compose))
+                .then_some(Change::Image),
             _ => None,
         };
     }
     let command = other.command()?;
     let is_environment = |path: &str| {
         let name = path.rsplit('/').next().unwrap_or(path);
-        name == ".env" || name.starts_with(".env.") && name != ".env.example" || compose.is_some_and(|compose| compose.files.iter().any(|file| file.ends_with(name) && !name.is_empty()))
+        name == ".env"
+            || name.starts_with(".env.") && name != ".env.example"
+            || compose.is_some_and(|compose| {
+                compose
+                    .files
+                    .iter()
+                    .any(|file| file.ends_with(name) && !name.is_empty())
+            })
     };
     let written = command
         .redirections
         .iter()
         .any(|redirection| redirection.operator.ends_with('>') && is_environment(&redirection.target));
-    let last = command.arguments().last().is_some_and(|word| is_environment(&word.text));
+    let last = command
+        .arguments()
+        .last()
+        .is_some_and(|word| is_environment(&word.text));
     let edits = match command.name() {
-        "sed" => last && command.words.iter().any(|word| word.text.starts_with("-i") || word.text == "--in-place"),
+        "sed" => {
+            last && command
+                .words
+                .iter()
+                .any(|word| word.text.starts_with("-i") || word.text == "--in-place")
+        }
         "cp" | "mv" | "install" | "tee" => last,
         _ => false,
     };
@@ -202,8 +257,14 @@ fn is_image_of(image: &str, names: &[&str], item: &Item<'_>, compose: Option<&Co
     }
     if let Some(compose) = compose {
         return compose.services.iter().any(|service| {
-            let same = service.image.as_ref().is_some_and(|text| repository(&text.value) == own);
-            same && (names.is_empty() || names.iter().any(|name| is_same(name, &service.name, Some(compose))))
+            let same = service
+                .image
+                .as_ref()
+                .is_some_and(|text| repository(&text.value) == own);
+            same && (names.is_empty()
+                || names
+                    .iter()
+                    .any(|name| is_same(name, &service.name, Some(compose))))
         });
     }
     let base = own.rsplit('/').next().unwrap_or(own);

@@ -90,16 +90,22 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
 fn judge(project: &Project, item: &Item<'_>, up: &ComposeUp, items: &[Item<'_>]) -> Option<Finding> {
     let docker = item.docker()?;
     let command = item.command()?;
-    let decided = up.build || up.no_build || up.no_recreate || up.pull.as_deref().is_some_and(|pull| pull != "never");
+    let decided =
+        up.build || up.no_build || up.no_recreate || up.pull.as_deref().is_some_and(|pull| pull != "never");
     if decided || docker.is_open || item.is_on_new_machine() {
         return None;
     }
     let built = built_services(item)?;
     let (first, place) = built.first()?;
     let is_other = |other: &&Item<'_>| other.index != item.index && !other.excludes(item);
-    let makes = |other: &Item<'_>| other.builds() || other.fetches() || other.may_build() || other.removes_images();
+    let makes =
+        |other: &Item<'_>| other.builds() || other.fetches() || other.may_build() || other.removes_images();
     // What builds afterwards makes the containers anew, or is made for that.
-    if items.iter().filter(is_other).any(|other| makes(other) || removes_service_images(other)) {
+    if items
+        .iter()
+        .filter(is_other)
+        .any(|other| makes(other) || removes_service_images(other))
+    {
         return None;
     }
     let before = &items[..item.index];
@@ -160,17 +166,24 @@ pub(super) fn built_services(item: &Item<'_>) -> Option<Vec<(String, (FileId, Sp
             .pull_policy
             .as_ref()
             .is_some_and(|policy| ["always", "build"].contains(&policy.value.as_str()));
-        service.build.is_some() && !pulled && (is_meant(&service.name) || is_needed(&compose.services, named, &service.name))
+        service.build.is_some()
+            && !pulled
+            && (is_meant(&service.name) || is_needed(&compose.services, named, &service.name))
     });
     let place = |service: &crate::compose::Service| {
-        Some((service.name.clone(), (item.file_of(&service.place.path)?, service.name_span)))
+        Some((
+            service.name.clone(),
+            (item.file_of(&service.place.path)?, service.name_span),
+        ))
     };
     Some(built.filter_map(place).collect())
 }
 
 /// Whether a service that is named depends on this one.
 fn is_needed(services: &[crate::compose::Service], named: &[Argument], name: &str) -> bool {
-    let named = services.iter().filter(|service| named.iter().any(|one| one.text == service.name));
+    let named = services
+        .iter()
+        .filter(|service| named.iter().any(|one| one.text == service.name));
     named
         .flat_map(|service| &service.depends_on)
         .any(|dependency| dependency.service == name)
@@ -179,7 +192,10 @@ fn is_needed(services: &[crate::compose::Service], named: &[Argument], name: &st
 fn fix(project: &Project, item: &Item<'_>, command: &Command, verb: usize) -> Option<Fix> {
     let editor = Editor::new(item.file(), &project.file(item.file()).source);
     // Where people write it: `up -d --build`.
-    let detach = command.words.get(verb + 1).is_some_and(|word| word.literal && ["-d", "--detach"].contains(&word.text.as_str()));
+    let detach = command
+        .words
+        .get(verb + 1)
+        .is_some_and(|word| word.literal && ["-d", "--detach"].contains(&word.text.as_str()));
     let edit: Edit = editor.insert_words_after(command, verb + usize::from(detach), "--build")?;
     Some(Fix {
         title: "build before the start".to_owned(),

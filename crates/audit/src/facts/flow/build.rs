@@ -317,18 +317,32 @@ impl Builder<'_> {
                 for function in script.map_or(&[][..], |script| script.script.functions()) {
                     state.functions.insert(function.name.clone(), (file, 0));
                 }
-                self.enter(Start::Script(file), what, true, outer, trace, |builder, call, trace| {
-                    builder.body((file, 0), None, state, Some(call), trace);
-                });
+                self.enter(
+                    Start::Script(file),
+                    what,
+                    true,
+                    outer,
+                    trace,
+                    |builder, call, trace| {
+                        builder.body((file, 0), None, state, Some(call), trace);
+                    },
+                );
             }
             Some(Called::Script(file)) => {
                 let mut inner = State {
                     folder: state.folder.clone(),
                     functions: BTreeMap::new(),
                 };
-                self.enter(Start::Script(file), what, false, outer, trace, |builder, call, trace| {
-                    builder.body((file, 0), None, &mut inner, Some(call), trace);
-                });
+                self.enter(
+                    Start::Script(file),
+                    what,
+                    false,
+                    outer,
+                    trace,
+                    |builder, call, trace| {
+                        builder.body((file, 0), None, &mut inner, Some(call), trace);
+                    },
+                );
             }
             Some(Called::Targets(file, recipes)) => {
                 for recipe in recipes {

@@ -16,7 +16,12 @@ pub(super) enum Called {
 }
 
 /// What a command runs, if the project has it. `known` is the folder that it runs in.
-pub(super) fn called(project: &Project, own_file: FileId, command: &Command, known: Option<&str>) -> Option<Called> {
+pub(super) fn called(
+    project: &Project,
+    own_file: FileId,
+    command: &Command,
+    known: Option<&str>,
+) -> Option<Called> {
     let own = project.file(own_file).source.folder();
     let arguments = command.arguments();
     let first = command.words.first()?.text.as_str();

@@ -12,11 +12,22 @@ impl Item<'_> {
     /// The command as people write it, shortened.
     pub fn shown(&self) -> String {
         if let Some(step) = self.action() {
-            return step.uses.as_ref().map_or_else(String::new, |uses| uses.text.clone());
+            return step
+                .uses
+                .as_ref()
+                .map_or_else(String::new, |uses| uses.text.clone());
         }
         let words = self.command().map_or(&[][..], |command| &command.words);
-        let text = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace('`', "'");
+        let text = words
+            .iter()
+            .map(|word| word.text.as_str())
+            .collect::<Vec<_>>()
+            .join(" ");
+        let text = text
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .replace('`', "'");
         match text.char_indices().nth(SHOWN) {
             Some((end, _)) => format!("{}…", &text[..end]),
             None => text,
@@ -26,9 +37,14 @@ impl Item<'_> {
     /// Whether it builds images, and nothing else: `docker build`, `docker compose build`, `docker buildx bake`, or an action.
     pub fn only_builds(&self) -> bool {
         if let Some(step) = self.action() {
-            return ["docker/build-push-action", "docker/bake-action", "depot/build-push-action", "depot/bake-action"]
-                .iter()
-                .any(|name| step.is_action(name));
+            return [
+                "docker/build-push-action",
+                "docker/bake-action",
+                "depot/build-push-action",
+                "depot/bake-action",
+            ]
+            .iter()
+            .any(|name| step.is_action(name));
         }
         match self.docker().map(|docker| &docker.action) {
             Some(Action::Build(_) | Action::ComposeBuild(_)) => true,
@@ -52,7 +68,10 @@ impl Item<'_> {
         match self.docker().map(|docker| &docker.action) {
             Some(Action::Compose(ComposeVerb::Pull, _)) => true,
             Some(Action::Transfer(kind, _)) => {
-                matches!(kind, ImageTransfer::Pull | ImageTransfer::Load | ImageTransfer::Import)
+                matches!(
+                    kind,
+                    ImageTransfer::Pull | ImageTransfer::Load | ImageTransfer::Import
+                )
             }
             Some(Action::ComposeUp(up)) => up.pull.as_deref() == Some("always"),
             _ => false,
@@ -68,15 +87,27 @@ impl Item<'_> {
             return false;
         };
         match self.docker() {
-            Some(docker) => matches!(docker.action, Action::Other(_) | Action::Tag(_) | Action::Commit(_)) && {
-                let says = |word: &str| word.contains("build") || word.contains("image") || word.contains("bake");
-                !matches!(docker.action, Action::Other(_)) || command.words.iter().any(|word| says(&word.text))
-            },
+            Some(docker) => {
+                matches!(
+                    docker.action,
+                    Action::Other(_) | Action::Tag(_) | Action::Commit(_)
+                ) && {
+                    let says = |word: &str| {
+                        word.contains("build") || word.contains("image") || word.contains("bake")
+                    };
+                    !matches!(docker.action, Action::Other(_))
+                        || command.words.iter().any(|word| says(&word.text))
+                }
+            }
             None => {
-                let silent = ["echo", "printf", "test", "[", "[[", "cd", "rm", "mkdir", "cat", "grep", "export", "git"];
+                let silent = [
+                    "echo", "printf", "test", "[", "[[", "cd", "rm", "mkdir", "cat", "grep", "export", "git",
+                ];
                 let says = |text: &str| {
                     let text = text.to_ascii_lowercase();
-                    ["build", "bake", "image", "skaffold", "earthly", "kaniko", "nix"].iter().any(|word| text.contains(word))
+                    ["build", "bake", "image", "skaffold", "earthly", "kaniko", "nix"]
+                        .iter()
+                        .any(|word| text.contains(word))
                 };
                 !silent.contains(&command.name()) && command.words.iter().any(|word| says(&word.text))
             }
@@ -100,7 +131,9 @@ impl Item<'_> {
         match &docker.action {
             Action::RemoveImages(_) => true,
             Action::Compose(ComposeVerb::Down, _) => docker.flags.get("rmi").is_some(),
-            Action::Prune(prune) => prune.all && matches!(prune.scope, PruneScope::Image | PruneScope::System),
+            Action::Prune(prune) => {
+                prune.all && matches!(prune.scope, PruneScope::Image | PruneScope::System)
+            }
             _ => false,
         }
     }
@@ -156,9 +189,15 @@ impl Item<'_> {
             return false;
         }
         if let Some(job) = self.job() {
-            let labels: Vec<String> = job.runs_on.iter().map(|label| label.value.to_ascii_lowercase()).collect();
+            let labels: Vec<String> = job
+                .runs_on
+                .iter()
+                .map(|label| label.value.to_ascii_lowercase())
+                .collect();
             let hosted = |label: &String| {
-                ["ubuntu-", "windows-", "macos-"].iter().any(|name| label.starts_with(name))
+                ["ubuntu-", "windows-", "macos-"]
+                    .iter()
+                    .any(|name| label.starts_with(name))
                     || label.contains("matrix.") && !label.contains("runner")
             };
             return labels.iter().any(hosted) && !labels.iter().any(|label| label.contains("self-hosted"));
@@ -199,14 +238,20 @@ impl Item<'_> {
         }
         for folder in &folders {
             if own.files.is_empty() {
-                let within = known.iter().copied().filter(|path| path.rsplit_once('/').map_or("", |(folder, _)| folder) == folder);
+                let within = known
+                    .iter()
+                    .copied()
+                    .filter(|path| path.rsplit_once('/').map_or("", |(folder, _)| folder) == folder);
                 if let Some(files) = default_files(within).first() {
                     return Some(load(files, &lookup));
                 }
                 continue;
             }
-            let files: Option<Vec<String>> =
-                own.files.iter().map(|file| crate::facts::resolve(folder, file).filter(|path| known.contains(&path.as_str()))).collect();
+            let files: Option<Vec<String>> = own
+                .files
+                .iter()
+                .map(|file| crate::facts::resolve(folder, file).filter(|path| known.contains(&path.as_str())))
+                .collect();
             if let Some(files) = files {
                 return Some(load(&files, &lookup));
             }

@@ -61,7 +61,7 @@ fn of_script(text: &str, own: &str) -> Option<String> {
         return None;
     }
     if text.starts_with("$(git rev-parse --show-toplevel") {
-        return resolve("", &tails(text));
+        return resolve("", &format!(".{}", tails(text)));
     }
     let by_name = text.starts_with("${0%/*}") || text.starts_with("${BASH_SOURCE");
     let dirnames = text.matches("dirname").count();
@@ -100,9 +100,15 @@ mod tests {
         for (text, wanted) in [
             (r#"$(dirname "$0")/../.."#, Some("")),
             (r#"$(dirname "$0")"#, Some(own)),
-            (r#"$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/lib.sh"#, Some("scripts/lib.sh")),
+            (
+                r#"$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/lib.sh"#,
+                Some("scripts/lib.sh"),
+            ),
             (r#"$(dirname "$(dirname "$0")")/x.sh"#, Some("scripts/x.sh")),
-            (r#"$(dirname "$(readlink -f "$0")")/x.sh"#, Some("scripts/deployment/x.sh")),
+            (
+                r#"$(dirname "$(readlink -f "$0")")/x.sh"#,
+                Some("scripts/deployment/x.sh"),
+            ),
             ("${BASH_SOURCE%/*}/x.sh", Some("scripts/deployment/x.sh")),
             ("${0%/*}/x.sh", Some("scripts/deployment/x.sh")),
             ("$(git rev-parse --show-toplevel)/x.sh", Some("x.sh")),

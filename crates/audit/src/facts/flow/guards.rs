@@ -8,7 +8,9 @@ use std::sync::Arc;
 pub(super) fn exclude(one: &[(FileId, &Arc<Guard>)], other: &[(FileId, &Arc<Guard>)]) -> bool {
     one.iter().any(|(file, guard)| {
         let same_file = other.iter().filter(|(own, _)| own == file);
-        same_file.into_iter().any(|(_, against)| contradict(guard, against))
+        same_file
+            .into_iter()
+            .any(|(_, against)| contradict(guard, against))
     })
 }
 

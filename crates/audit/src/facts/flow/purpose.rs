@@ -18,13 +18,43 @@ impl Purpose {
     fn words(self) -> &'static [&'static str] {
         match self {
             Purpose::Clear => &[
-                "clear", "purge", "reset", "wipe", "nuke", "fresh", "rebuild", "cache", "caches", "flush",
-                "invalidate", "scratch",
+                "clear",
+                "purge",
+                "reset",
+                "wipe",
+                "nuke",
+                "fresh",
+                "rebuild",
+                "cache",
+                "caches",
+                "flush",
+                "invalidate",
+                "scratch",
             ],
-            Purpose::Tidy => &["clean", "cleanup", "cleaning", "prune", "pruning", "tidy", "gc", "housekeeping"],
+            Purpose::Tidy => &[
+                "clean",
+                "cleanup",
+                "cleaning",
+                "prune",
+                "pruning",
+                "tidy",
+                "gc",
+                "housekeeping",
+            ],
             Purpose::Deploy => &[
-                "deploy", "deployment", "redeploy", "deployer", "release", "rollout", "update", "upgrade", "publish",
-                "production", "prod", "ship", "live",
+                "deploy",
+                "deployment",
+                "redeploy",
+                "deployer",
+                "release",
+                "rollout",
+                "update",
+                "upgrade",
+                "publish",
+                "production",
+                "prod",
+                "ship",
+                "live",
             ],
         }
     }
@@ -94,7 +124,11 @@ impl Item<'_> {
             names.push(&job.id);
             names.extend(job.name.as_ref().map(|name| name.value.as_str()));
         }
-        names.extend(self.steps().iter().filter_map(|step| Some(step.name.as_ref()?.value.as_str())));
+        names.extend(
+            self.steps()
+                .iter()
+                .filter_map(|step| Some(step.name.as_ref()?.value.as_str())),
+        );
         for what in self.whats() {
             let file = self.project.file(what.file());
             let super::What::Command(_, script, _) = what else {
@@ -131,7 +165,13 @@ mod tests {
 
     #[test]
     fn names_say_what_something_is_for() {
-        for name in ["clear-caches", "clearCaches", "Clear caches", "force_rebuild", "docker-reset"] {
+        for name in [
+            "clear-caches",
+            "clearCaches",
+            "Clear caches",
+            "force_rebuild",
+            "docker-reset",
+        ] {
             assert!(Purpose::Clear.is_in(name), "{name}");
         }
         for name in ["deploy", "deploy_main", "Deploy to production", "update"] {
