@@ -6,6 +6,7 @@
 mod builds;
 mod commands;
 mod compose;
+pub mod flow;
 mod paths;
 
 pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
@@ -22,6 +23,8 @@ pub struct Facts {
     pub builds: Vec<Build>,
     /// What the Compose files make together.
     pub compose: Vec<ComposeProject>,
+    /// What runs one after another.
+    pub flows: Vec<flow::Flow>,
 }
 
 impl Facts {
@@ -30,6 +33,7 @@ impl Facts {
         Facts {
             builds: builds::of(project, &compose),
             compose,
+            flows: flow::of(project),
         }
     }
 }

@@ -15,9 +15,19 @@ macro_rules! rules {
     };
 }
 
+mod by_place;
+
 rules! {
+    build_failure_ignored,
+    clear_not_gated,
+    clear_without_rebuild,
+    prune_errors_hidden,
+    prune_keeps_shared,
+    prune_wrong_builder,
+    restart_does_not_recreate,
     suppression,
     unreadable_file,
+    up_without_build,
 }
 
 pub use suppression::RULE as SUPPRESSION;

@@ -51,15 +51,13 @@ pub fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
         rules: &rules,
     };
     match args.format {
-        _ if args.diff => {
-            match std::io::stdout().is_terminal() {
-                true => render::data(&view::diff::diff_for_terminal(
-                    &changed,
-                    render::data_has_colour(),
-                )),
-                false => render::exact(&view::diff::diff(&changed)),
-            }
-        }
+        _ if args.diff => match std::io::stdout().is_terminal() {
+            true => render::data(&view::diff::diff_for_terminal(
+                &changed,
+                render::data_has_colour(),
+            )),
+            false => render::exact(&view::diff::diff(&changed)),
+        },
         CheckFormat::Markdown if args.fix => render::data(&view::fixed::table(&fixed, &changed)),
         CheckFormat::Markdown => render::data(&view::github::job_summary(&shown)),
         CheckFormat::Text => {

@@ -24,8 +24,16 @@ macro_rules! rule_tests {
 }
 
 rule_tests! {
+    build_failure_ignored
+    clear_not_gated
+    clear_without_rebuild
+    prune_errors_hidden
+    prune_keeps_shared
+    prune_wrong_builder
+    restart_does_not_recreate
     suppression
     unreadable_file
+    up_without_build
 }
 
 #[test]
