@@ -4,9 +4,14 @@
 //! Facts are gathered, not judged. They are computed once for a project.
 
 mod builds;
+pub(crate) mod caches;
 mod compose;
+pub(crate) mod environment;
 mod commands;
+pub(crate) mod names;
+pub(crate) mod overrides;
 mod paths;
+pub(crate) mod units;
 
 pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
 pub use commands::DockerUse;

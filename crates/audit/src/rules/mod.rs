@@ -16,6 +16,15 @@ macro_rules! rules {
 }
 
 rules! {
+    built_but_not_loaded,
+    cache_from_unbounded,
+    cache_from_without_cache_to,
+    ci_cache_mode_min,
+    ci_cache_poisoning_path,
+    classic_builder,
+    gha_cache_scope_shared,
+    inline_cache,
+    no_cache_always,
     suppression,
     unreadable_file,
 }
