@@ -5,9 +5,10 @@
 
 mod builds;
 pub(crate) mod caches;
+mod commands;
 mod compose;
 pub(crate) mod environment;
-mod commands;
+pub mod flow;
 pub(crate) mod names;
 pub(crate) mod overrides;
 mod paths;
@@ -27,11 +28,17 @@ pub struct Facts {
     pub builds: Vec<Build>,
     /// What the Compose files make together.
     pub compose: Vec<ComposeProject>,
+    /// What runs one after another.
+    pub flows: Vec<flow::Flow>,
 }
 
 impl Facts {
     pub(crate) fn of(project: &Project) -> Facts {
         let compose = compose::projects(project);
-        Facts { builds: builds::of(project, &compose), compose }
+        Facts {
+            builds: builds::of(project, &compose),
+            compose,
+            flows: flow::of(project),
+        }
     }
 }
