@@ -4,10 +4,15 @@
 //! Facts are gathered, not judged. They are computed once for a project.
 
 mod builds;
+pub(crate) mod caches;
 mod commands;
 mod compose;
+pub(crate) mod environment;
 pub mod flow;
+pub(crate) mod names;
+pub(crate) mod overrides;
 mod paths;
+pub(crate) mod units;
 
 pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
 pub use commands::DockerUse;

@@ -25,8 +25,17 @@ macro_rules! rule_tests {
 
 rule_tests! {
     build_failure_ignored
+    built_but_not_loaded
+    cache_from_unbounded
+    cache_from_without_cache_to
+    ci_cache_mode_min
+    ci_cache_poisoning_path
+    classic_builder
     clear_not_gated
     clear_without_rebuild
+    gha_cache_scope_shared
+    inline_cache
+    no_cache_always
     prune_errors_hidden
     prune_keeps_shared
     prune_wrong_builder
