@@ -11,6 +11,8 @@
 mod campaign;
 mod clearing_table;
 mod clears;
+mod corpus;
+mod corpus_sample;
 mod false_hits;
 mod plain;
 mod plan_speed;
@@ -39,6 +41,10 @@ enum Task {
     ClearingTable(clearing_table::Arguments),
     /// How long a plan takes with nothing to do, beside `docker compose build`
     PlanSpeed(plan_speed::Arguments),
+    /// A corpus of real files to try `unstale check` on, outside of the repository
+    Corpus(corpus::Arguments),
+    /// A tree of 1,000 files chosen from a corpus
+    CorpusSample(corpus_sample::Arguments),
     /// Large contexts: memory and time, beside buildx
     Scale(scale::Arguments),
 }
@@ -51,6 +57,8 @@ fn main() -> ExitCode {
         Task::Clears(arguments) => clears::campaign(&arguments),
         Task::ClearingTable(arguments) => clearing_table::measure(&arguments),
         Task::PlanSpeed(arguments) => plan_speed::measure_all(&arguments),
+        Task::Corpus(arguments) => corpus::collect(&arguments),
+        Task::CorpusSample(arguments) => corpus_sample::sample(&arguments),
         Task::Scale(arguments) => scale::measure_all(&arguments),
     };
     match done {
