@@ -11,6 +11,9 @@
 mod campaign;
 mod clearing_table;
 mod clears;
+mod crater;
+mod corpus;
+mod corpus_sample;
 mod false_hits;
 mod plain;
 mod plan_speed;
@@ -39,6 +42,12 @@ enum Task {
     ClearingTable(clearing_table::Arguments),
     /// How long a plan takes with nothing to do, beside `docker compose build`
     PlanSpeed(plan_speed::Arguments),
+    /// `unstale check` over real projects: no panic, nothing slow, sound fixes; draws findings to be judged by hand
+    Crater(crater::Arguments),
+    /// A corpus of real files to try `unstale check` on, outside of the repository
+    Corpus(corpus::Arguments),
+    /// A tree of 1,000 files chosen from a corpus
+    CorpusSample(corpus_sample::Arguments),
     /// Large contexts: memory and time, beside buildx
     Scale(scale::Arguments),
 }
@@ -51,6 +60,9 @@ fn main() -> ExitCode {
         Task::Clears(arguments) => clears::campaign(&arguments),
         Task::ClearingTable(arguments) => clearing_table::measure(&arguments),
         Task::PlanSpeed(arguments) => plan_speed::measure_all(&arguments),
+        Task::Crater(arguments) => crater::campaign(&arguments),
+        Task::Corpus(arguments) => corpus::collect(&arguments),
+        Task::CorpusSample(arguments) => corpus_sample::sample(&arguments),
         Task::Scale(arguments) => scale::measure_all(&arguments),
     };
     match done {

@@ -4,12 +4,18 @@
 //! Facts are gathered, not judged. They are computed once for a project.
 
 mod builds;
+pub(crate) mod caches;
 mod commands;
 mod compose;
 mod deploys;
+pub(crate) mod environment;
 mod fetches;
+pub mod flow;
 mod images;
+pub(crate) mod names;
+pub(crate) mod overrides;
 mod paths;
+pub(crate) mod units;
 
 pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
 pub use commands::DockerUse;
@@ -28,6 +34,8 @@ pub struct Facts {
     pub builds: Vec<Build>,
     /// What the Compose files make together.
     pub compose: Vec<ComposeProject>,
+    /// What runs one after another.
+    pub flows: Vec<flow::Flow>,
     /// The images that the project makes.
     pub images: MadeImages,
 }
@@ -40,6 +48,7 @@ impl Facts {
         Facts {
             builds,
             compose,
+            flows: flow::of(project),
             images,
         }
     }

@@ -15,16 +15,35 @@ macro_rules! rules {
     };
 }
 
+mod by_place;
+
 rules! {
+    build_failure_ignored,
+    built_but_not_loaded,
+    cache_from_unbounded,
+    cache_from_without_cache_to,
+    ci_cache_mode_min,
+    ci_cache_poisoning_path,
+    classic_builder,
+    clear_not_gated,
+    clear_without_rebuild,
+    gha_cache_scope_shared,
+    inline_cache,
     mutable_base_tag,
     mutable_service_image,
     network_fetch_frozen,
+    no_cache_always,
     no_healthcheck,
     no_pull_of_mutable_base,
+    prune_errors_hidden,
+    prune_keeps_shared,
+    prune_wrong_builder,
+    restart_does_not_recreate,
     shared_image_tag,
     stale_version_file,
     suppression,
     unreadable_file,
+    up_without_build,
 }
 
 pub use suppression::RULE as SUPPRESSION;
