@@ -69,6 +69,111 @@ const MOVING: &[&str] = &[
     "weekly",
 ];
 
+/// Docker's official images that people build on and run, as far as they matter here: names without a folder.
+const OFFICIAL: &[&str] = &[
+    "adminer",
+    "almalinux",
+    "alpine",
+    "alt",
+    "amazoncorretto",
+    "amazonlinux",
+    "archlinux",
+    "bash",
+    "buildpack-deps",
+    "busybox",
+    "caddy",
+    "cassandra",
+    "centos",
+    "chronograf",
+    "clearlinux",
+    "clojure",
+    "composer",
+    "consul",
+    "couchbase",
+    "couchdb",
+    "crate",
+    "dart",
+    "debian",
+    "docker",
+    "drupal",
+    "eclipse-mosquitto",
+    "eclipse-temurin",
+    "elasticsearch",
+    "elixir",
+    "erlang",
+    "fedora",
+    "flink",
+    "fluentd",
+    "gcc",
+    "ghost",
+    "golang",
+    "gradle",
+    "groovy",
+    "haproxy",
+    "haskell",
+    "httpd",
+    "hylang",
+    "ibmjava",
+    "influxdb",
+    "java",
+    "jetty",
+    "joomla",
+    "jruby",
+    "julia",
+    "kibana",
+    "kong",
+    "logstash",
+    "mariadb",
+    "matomo",
+    "maven",
+    "mediawiki",
+    "memcached",
+    "mono",
+    "mongo",
+    "mongo-express",
+    "mysql",
+    "nats",
+    "neo4j",
+    "nextcloud",
+    "nginx",
+    "node",
+    "odoo",
+    "openjdk",
+    "opensuse",
+    "oraclelinux",
+    "percona",
+    "perl",
+    "photon",
+    "php",
+    "phpmyadmin",
+    "postgres",
+    "pypy",
+    "python",
+    "r-base",
+    "rabbitmq",
+    "redis",
+    "redmine",
+    "registry",
+    "rockylinux",
+    "ros",
+    "ruby",
+    "rust",
+    "sapmachine",
+    "solr",
+    "sonarqube",
+    "storm",
+    "swift",
+    "telegraf",
+    "tomcat",
+    "traefik",
+    "ubuntu",
+    "varnish",
+    "vault",
+    "wordpress",
+    "yourls",
+    "zookeeper",
+];
+
 impl ImageName {
     /// Reads a name. [`None`] for what is none or not known: variables, templates.
     pub fn parse(text: &str) -> Option<ImageName> {
@@ -82,7 +187,13 @@ impl ImageName {
             None => (text, None),
         };
         let (repository, tag) = split_tag(name);
-        if repository.is_empty() || repository.contains(':') && !repository.contains('/') || tag == Some("") {
+        // What is left where a variable was.
+        let is_cut = repository.contains("//") || repository.ends_with(['-', '_', '.', '/']);
+        if is_cut
+            || repository.is_empty()
+            || repository.contains(':') && !repository.contains('/')
+            || tag == Some("")
+        {
             return None;
         }
         Some(ImageName {
@@ -111,7 +222,13 @@ impl ImageName {
 
     /// Whether it is one of Docker's official images.
     pub fn is_official(&self) -> bool {
-        !self.repository.contains('/')
+        OFFICIAL.contains(&self.repository.as_str())
+    }
+
+    /// Whether a registry can have it. Names without a folder that are none of Docker's own are made on the machine: nobody else
+    /// can push to such a name.
+    pub fn is_pullable(&self) -> bool {
+        self.repository.contains('/') || self.is_official()
     }
 }
 

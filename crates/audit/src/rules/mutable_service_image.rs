@@ -99,21 +99,59 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     for compose in &project.facts().compose {
         let known = started.get(compose.files.as_slice());
         let is_new_each_time = known.is_some_and(|known| known.new && known.kept.is_none() && !known.unknown);
-        if is_pulled_somewhere || is_new_each_time || known.is_some_and(|known| known.is_pulled) || is_watched(compose) {
+        if is_pulled_somewhere
+            || is_new_each_time
+            || known.is_some_and(|known| known.is_pulled)
+            || is_watched(compose)
+        {
             continue;
         }
-        let moving = compose.services.iter().filter_map(|service| moving(project, service));
+        let moving = compose
+            .services
+            .iter()
+            .filter_map(|service| moving(project, service));
         let moving = moving.filter(|(_, name, _)| !pulled.contains(&name.repository));
-        let moving: Vec<_> = moving.filter(|(image, ..)| seen.insert((image.place.path.clone(), image.place.span))).collect();
+        // A file of a test is started where nothing is kept for long, and `docker stack deploy` asks the registry.
+        let of_name = |parts: &[&str]| compose.files.iter().any(|path| has_part(path, parts));
+        let is_trial = known.is_none_or(|known| known.kept.is_none()) && of_name(TRIALS);
+        if is_trial || of_name(&["stack", "swarm"]) {
+            continue;
+        }
+        let moving: Vec<_> = moving
+            .filter(|(image, ..)| seen.insert((image.place.path.clone(), image.place.span)))
+            .collect();
         findings.extend(of(project, known.and_then(|known| known.kept), &moving));
     }
+}
+
+/// Parts of paths of files that something is tried out with.
+const TRIALS: &[&str] = &[
+    "test",
+    "tests",
+    "testing",
+    "testdata",
+    "fixtures",
+    "__tests__",
+    "e2e",
+    "integration",
+    "ci",
+    "mocks",
+];
+
+/// Whether a path has one of these words in it.
+fn has_part(path: &str, parts: &[&str]) -> bool {
+    let path = path.to_ascii_lowercase();
+    let mut words = path.split(['/', '.', '-', '_']);
+    words.any(|word| parts.contains(&word))
 }
 
 /// Whether a service of the project looks for newer images of the others.
 fn is_watched(compose: &ComposeProject) -> bool {
     compose.services.iter().any(|service| {
         let image = service.image.as_ref().map_or("", |image| image.value.as_str());
-        ["watchtower", "ouroboros", "shepherd", "keel", "/wud", "diun"].iter().any(|name| image.contains(name))
+        ["watchtower", "ouroboros", "shepherd", "keel", "/wud", "diun"]
+            .iter()
+            .any(|name| image.contains(name))
     })
 }
 
@@ -125,7 +163,7 @@ fn moving<'c>(project: &Project, service: &'c Service) -> Option<(&'c Text, Imag
     let name = ImageName::parse(&image.value)?;
     name.moving_tag()?;
     let maker = project.facts().images.maker(&name);
-    (maker != Some(Maker::Here)).then_some((image, name, maker))
+    (maker != Some(Maker::Here) && name.is_pullable()).then_some((image, name, maker))
 }
 
 fn of(
@@ -133,8 +171,12 @@ fn of(
     starter: Option<DockerUse<'_>>,
     moving: &[(&Text, ImageName, Option<Maker>)],
 ) -> Option<Finding> {
-    let (image, _, _) = moving.iter().find(|(_, _, maker)| maker.is_some()).or(moving.first())?;
-    let others = match moving.len() {
+    let (image, _, _) = moving
+        .iter()
+        .find(|(_, _, maker)| maker.is_some())
+        .or(moving.first())?;
+    let distinct: BTreeSet<&str> = moving.iter().map(|(image, ..)| image.value.as_str()).collect();
+    let others = match distinct.len() {
         1 => String::new(),
         2 => " and one more".to_owned(),
         many => format!(" and {} more", many - 1),
@@ -153,7 +195,10 @@ fn of(
     if let Some(starter) = starter {
         finding = finding.also(starter.place(), "starts it without a pull");
     }
-    let rest = moving.iter().filter(|(other, ..)| other.place != image.place).take(8);
+    let rest = moving
+        .iter()
+        .filter(|(other, ..)| other.place != image.place)
+        .take(8);
     for (other, ..) in rest {
         if let Some(file) = project.find(&other.place.path) {
             finding = finding.also((file, other.place.value), "moves too");

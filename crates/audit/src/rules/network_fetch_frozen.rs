@@ -40,11 +40,11 @@
 //! - <https://docs.docker.com/build/building/best-practices/#apt-get>
 
 use super::Rule;
-use crate::facts::{Fetch, FetchKind, checks_content, fetch_of, pins_clone};
+use crate::facts::{Fetch, FetchKind, checks_content, fetch_of, git_verb, pins_clone};
 use crate::shell::Command;
 use crate::{Confidence, EmbeddedScript, FileId, Finding, Project, ScriptPlace, Severity, Span};
 use std::collections::BTreeMap;
-use unstale_dockerfile::{DeclarationKind, Dockerfile};
+use unstale_dockerfile::{Declaration, DeclarationKind, Dockerfile, Instruction};
 
 pub(super) const RULE: Rule = Rule::new(
     "network-fetch-frozen",
@@ -55,12 +55,28 @@ pub(super) const RULE: Rule = Rule::new(
 
 /// Parts of names of arguments that are given another value so that steps run again.
 const BUSTERS: &[&str] = &[
-    "BUST", "CACHE", "COMMIT", "REVISION", "SHA", "VCS_REF", "TIMESTAMP", "BUILD_DATE", "BUILD_ID", "BUILD_TIME", "NONCE", "DATE",
+    "BUST",
+    "CACHE",
+    "COMMIT",
+    "REVISION",
+    "SHA",
+    "VCS_REF",
+    "TIMESTAMP",
+    "BUILD_DATE",
+    "BUILD_ID",
+    "BUILD_TIME",
+    "NONCE",
+    "DATE",
 ];
 
 fn check(project: &Project, findings: &mut Vec<Finding>) {
     for (id, file, dockerfile) in project.dockerfiles() {
-        let mut own = project.facts().builds.iter().filter(|build| build.dockerfile == Some(id)).peekable();
+        let mut own = project
+            .facts()
+            .builds
+            .iter()
+            .filter(|build| build.dockerfile == Some(id))
+            .peekable();
         if own.peek().is_some() && own.all(|build| build.no_cache.is_some()) {
             continue;
         }
@@ -72,59 +88,129 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 _ => None,
             })
             .collect();
+        let declared: Vec<usize> = dockerfile
+            .declarations()
+            .iter()
+            .map(|declaration| declaration.instruction)
+            .collect();
+        let mut visible = (None, BTreeMap::new());
         for (instruction, script) in &runs {
-            fetches(id, dockerfile, *instruction, script, findings);
+            if !may_fetch(script) {
+                continue;
+            }
+            // Steps with no declaration and no stage between see the same.
+            let before = dockerfile
+                .instructions
+                .get(visible.0.unwrap_or_default()..*instruction)
+                .unwrap_or_default();
+            let is_same = visible.0.is_some()
+                && before.iter().all(|one| one.keyword != "FROM")
+                && declared.partition_point(|at| at < instruction)
+                    == declared.partition_point(|at| Some(*at) < visible.0);
+            if !is_same {
+                visible = (Some(*instruction), dockerfile.visible(*instruction));
+            }
+            let place = Step {
+                project,
+                id,
+                dockerfile,
+                instruction: *instruction,
+                visible: &visible.1,
+            };
+            place.fetches(script, findings);
         }
         lists_alone(id, dockerfile, &runs, findings);
     }
 }
 
-fn fetches(id: FileId, dockerfile: &Dockerfile, instruction: usize, script: &EmbeddedScript, findings: &mut Vec<Finding>) {
-    let commands = script.script.commands();
+/// Whether a step has commands that can take something from the network.
+fn may_fetch(script: &EmbeddedScript) -> bool {
     let is_candidate = |name: &str| {
-        ["git", "curl", "wget", "aria2c", "pip", "pip3", "pipx", "uv", "python", "python3", "npm", "yarn", "pnpm", "npx", "bun", "go", "cargo"]
-            .contains(&name)
+        [
+            "git", "curl", "wget", "aria2c", "pip", "pip3", "pipx", "uv", "python", "python3", "npm", "yarn",
+            "pnpm", "npx", "bun", "corepack", "go", "cargo",
+        ]
+        .contains(&name)
     };
-    if !commands.iter().any(|command| is_candidate(command.name())) {
-        return;
-    }
-    let visible = dockerfile.visible(instruction);
-    let is_busted = visible.iter().any(|(name, declaration)| {
-        let name = name.to_ascii_uppercase();
-        declaration.kind == DeclarationKind::Arg && BUSTERS.iter().any(|part| name.contains(part))
-    });
-    if is_busted || follows_remote_add(dockerfile, instruction) {
-        return;
-    }
-    let value = |name: &str| {
-        let word = visible.get(name)?.value.as_ref()?;
-        Some(word.raw.trim_matches(['"', '\'']).to_owned())
-    };
-    let is_pinned = commands.iter().any(pins_clone);
-    let is_checked = commands.iter().any(checks_content);
-    let has_clone = commands.iter().any(|command| command.arguments().iter().any(|word| word.text == "clone"));
-    let mut by_kind: BTreeMap<FetchKind, Vec<(&Command, Fetch)>> = BTreeMap::new();
-    for command in commands {
-        let Some(fetch) = fetch_of(command, &value) else { continue };
-        let is_fixed = match fetch.kind {
-            FetchKind::Clone => is_pinned,
-            FetchKind::Pull => is_pinned || has_clone,
-            FetchKind::Download => is_checked,
-            FetchKind::Package => false,
-        };
-        if !is_fixed {
-            by_kind.entry(fetch.kind).or_default().push((command, fetch));
+    script
+        .script
+        .commands()
+        .iter()
+        .any(|command| is_candidate(command.name()))
+}
+
+/// A `RUN`, and what it sees.
+struct Step<'a> {
+    project: &'a Project,
+    id: FileId,
+    dockerfile: &'a Dockerfile,
+    instruction: usize,
+    visible: &'a BTreeMap<String, Declaration>,
+}
+
+impl Step<'_> {
+    fn fetches(&self, script: &EmbeddedScript, findings: &mut Vec<Finding>) {
+        let Step {
+            project,
+            id,
+            dockerfile,
+            instruction,
+            visible,
+        } = *self;
+        let commands = script.script.commands();
+        let is_busted = visible.iter().any(|(name, declaration)| {
+            let name = name.to_ascii_uppercase();
+            declaration.kind == DeclarationKind::Arg && BUSTERS.iter().any(|part| name.contains(part))
+        });
+        if is_busted || follows_remote_add(dockerfile, instruction) {
+            return;
         }
-    }
-    for (kind, found) in by_kind {
-        findings.extend(of_kind(id, dockerfile, kind, &found));
+        // What a build gives can name a commit.
+        let is_given = |name: &str| {
+            project
+                .facts()
+                .builds
+                .iter()
+                .any(|build| build.arg(name).is_some())
+        };
+        let value = |name: &str| {
+            if is_given(name) {
+                return None;
+            }
+            let word = visible.get(name)?.value.as_ref()?;
+            Some(word.raw.trim_matches(['"', '\'']).to_owned())
+        };
+        let is_pinned = commands.iter().any(pins_clone);
+        let is_checked = commands.iter().any(checks_content);
+        let has_clone = commands
+            .iter()
+            .any(|command| command.arguments().iter().any(|word| word.text == "clone"));
+        let mut by_kind: BTreeMap<FetchKind, Vec<(&Command, Fetch)>> = BTreeMap::new();
+        for command in commands {
+            let Some(fetch) = fetch_of(command, &value) else {
+                continue;
+            };
+            let is_fixed = match fetch.kind {
+                FetchKind::Clone => is_pinned,
+                FetchKind::Pull => is_pinned || has_clone,
+                FetchKind::Download => is_checked,
+                FetchKind::Package => false,
+            };
+            if !is_fixed {
+                by_kind.entry(fetch.kind).or_default().push((command, fetch));
+            }
+        }
+        for (kind, found) in by_kind {
+            let is_all =
+                kind == FetchKind::Clone && found.len() == 1 && is_only_source(project, id, dockerfile);
+            findings.extend(of_kind(id, is_all, kind, &found));
+        }
     }
 }
 
-fn of_kind(id: FileId, dockerfile: &Dockerfile, kind: FetchKind, found: &[(&Command, Fetch)]) -> Option<Finding> {
+fn of_kind(id: FileId, is_all: bool, kind: FetchKind, found: &[(&Command, Fetch)]) -> Option<Finding> {
     let (command, fetch) = found.first()?;
     let what = &fetch.what;
-    let is_all = kind == FetchKind::Clone && !copies_from_context(dockerfile);
     let severity = match kind {
         FetchKind::Clone if is_all => Severity::Medium,
         FetchKind::Pull => Severity::Medium,
@@ -132,7 +218,9 @@ fn of_kind(id: FileId, dockerfile: &Dockerfile, kind: FetchKind, found: &[(&Comm
     };
     let (message, help) = match kind {
         FetchKind::Clone if is_all => (
-            format!("the code of the image is cloned from `{what}`, and the step is cached: later commits never arrive"),
+            format!(
+                "the code of the image is cloned from `{what}`, and the step is cached: later commits never arrive"
+            ),
             "check out a commit that an `ARG` names, or `COPY` the code from the context",
         ),
         FetchKind::Clone => (
@@ -144,7 +232,9 @@ fn of_kind(id: FileId, dockerfile: &Dockerfile, kind: FetchKind, found: &[(&Comm
             "check out a commit that an `ARG` names, or `COPY` the code from the context",
         ),
         FetchKind::Download => (
-            format!("the download of `{what}` is cached: what it names moves on, and the image keeps the first"),
+            format!(
+                "the download of `{what}` is cached: what it names moves on, and the image keeps the first"
+            ),
             "name a version in the address, or use `ADD <address>`, for which the builder asks each time",
         ),
         FetchKind::Package => (
@@ -152,7 +242,8 @@ fn of_kind(id: FileId, dockerfile: &Dockerfile, kind: FetchKind, found: &[(&Comm
             "name a version, best by an `ARG`",
         ),
     };
-    let mut finding = Finding::new(RULE.id, severity, Confidence::Medium, message, (id, command.span)).help(help);
+    let mut finding =
+        Finding::new(RULE.id, severity, Confidence::Medium, message, (id, command.span)).help(help);
     for (other, _) in found.iter().skip(1).take(5) {
         finding = finding.also((id, other.span), "cached too");
     }
@@ -161,49 +252,116 @@ fn of_kind(id: FileId, dockerfile: &Dockerfile, kind: FetchKind, found: &[(&Comm
 
 /// Whether a remote `ADD` stands before an instruction in its stage: the builder asks for what it names at every build.
 fn follows_remote_add(dockerfile: &Dockerfile, instruction: usize) -> bool {
-    let before = dockerfile.instructions.get(..instruction).unwrap_or_default().iter().rev();
+    let before = dockerfile
+        .instructions
+        .get(..instruction)
+        .unwrap_or_default()
+        .iter()
+        .rev();
     let mut in_stage = before.take_while(|one| one.keyword != "FROM");
     in_stage.any(|one| {
-        let sources = one.copy_arguments().map(|arguments| arguments.sources).unwrap_or_default();
-        one.keyword == "ADD" && sources.iter().any(|source| source.text.contains("://") || source.text.starts_with("git@"))
+        let sources = one
+            .copy_arguments()
+            .map(|arguments| arguments.sources)
+            .unwrap_or_default();
+        one.keyword == "ADD"
+            && sources
+                .iter()
+                .any(|source| source.text.contains("://") || source.text.starts_with("git@"))
     })
+}
+
+/// Whether a Dockerfile has a single clone, takes nothing from the context, and says what runs: the clone is the program.
+fn is_only_source(project: &Project, id: FileId, dockerfile: &Dockerfile) -> bool {
+    let scripts = &project.file(id).scripts;
+    let commands = scripts.iter().flat_map(|script| script.script.commands());
+    let clones = commands.filter(|command| matches!(git_verb(command), Some((_, "clone"))));
+    let runs = |one: &Instruction| matches!(one.keyword.as_str(), "CMD" | "ENTRYPOINT");
+    clones.count() == 1 && dockerfile.instructions.iter().any(runs) && !copies_from_context(dockerfile)
 }
 
 /// Whether anything comes from the build's context.
 fn copies_from_context(dockerfile: &Dockerfile) -> bool {
     dockerfile.instructions.iter().any(|one| {
-        let is_mounted = one.mounts.iter().any(|mount| mount.kind() == "bind" && mount.option("from").is_none());
+        let is_mounted = one
+            .mounts
+            .iter()
+            .any(|mount| mount.kind() == "bind" && mount.option("from").is_none());
         let is_copied = one.copy_from().is_none()
             && one.copy_arguments().is_some_and(|arguments| {
-                arguments.sources.iter().any(|source| !source.heredoc && !source.text.contains("://"))
+                arguments
+                    .sources
+                    .iter()
+                    .any(|source| !source.heredoc && !source.text.contains("://"))
             });
         is_mounted || is_copied
     })
 }
+
+/// Programs that can install from the lists of packages, or read them.
+const READERS: &[&str] = &[
+    "bash",
+    "sh",
+    "make",
+    "python",
+    "python3",
+    "xargs",
+    "eval",
+    "apt-cache",
+    "apt-file",
+    "add-apt-repository",
+    "gdebi",
+    "mk-build-deps",
+    "curl",
+    "wget",
+];
 
 /// What a step does with the lists of packages.
 #[derive(Default)]
 struct Lists {
     update: Option<Span>,
     install: Option<Span>,
+    /// Whether something may use the lists that a name does not tell.
+    may_use: bool,
 }
 
 fn lists_of(script: &EmbeddedScript) -> Lists {
     let mut lists = Lists::default();
     for command in script.script.commands() {
-        let has = |words: &[&str]| command.arguments().iter().any(|word| words.contains(&word.text.as_str()));
+        let has = |words: &[&str]| {
+            command
+                .arguments()
+                .iter()
+                .any(|word| words.contains(&word.text.as_str()))
+        };
         match command.name() {
-            "apt-get" | "apt" | "aptitude" if has(&["update"]) => lists.update = lists.update.or(Some(command.span)),
-            "apt-get" | "apt" | "aptitude" if has(&["install", "build-dep", "upgrade", "dist-upgrade", "full-upgrade", "satisfy", "download", "source", "safe-upgrade"]) => {
+            "apt-get" | "apt" | "aptitude" if has(&["update"]) => {
+                lists.update = lists.update.or(Some(command.span))
+            }
+            "apt-get" | "apt" | "aptitude"
+                if has(&[
+                    "install",
+                    "build-dep",
+                    "upgrade",
+                    "dist-upgrade",
+                    "full-upgrade",
+                    "satisfy",
+                    "download",
+                    "source",
+                    "safe-upgrade",
+                ]) =>
+            {
                 lists.install = lists.install.or(Some(command.span));
             }
             "apk" if has(&["update"]) => lists.update = lists.update.or(Some(command.span)),
-            "apk" if has(&["add", "upgrade"]) && !has(&["--no-cache", "-U", "--update", "--update-cache"]) => {
+            "apk" if has(&["add", "upgrade"]) && has(&["--no-cache", "-U", "--update", "--update-cache"]) => {
+                lists.may_use = true;
+            }
+            "apk" if has(&["add", "upgrade"]) => {
                 lists.install = lists.install.or(Some(command.span));
             }
-            // It may install from the lists.
-            name if name.ends_with(".sh") || matches!(name, "bash" | "sh" | "make" | "apt-cache" | "add-apt-repository" | "apt-file" | "eatmydata" | "xargs" | "gdebi" | "mk-build-deps") => {
-                lists.install = lists.install.or(Some(command.span));
+            name if name.contains('/') || name.ends_with(".sh") || READERS.contains(&name) => {
+                lists.may_use = true
             }
             _ => {}
         }
@@ -212,12 +370,19 @@ fn lists_of(script: &EmbeddedScript) -> Lists {
 }
 
 /// Findings about steps that take the lists of packages alone, where a later step of the stage installs from them.
-fn lists_alone(id: FileId, dockerfile: &Dockerfile, runs: &[(usize, &EmbeddedScript)], findings: &mut Vec<Finding>) {
+fn lists_alone(
+    id: FileId,
+    dockerfile: &Dockerfile,
+    runs: &[(usize, &EmbeddedScript)],
+    findings: &mut Vec<Finding>,
+) {
     let mut last: Option<(Span, usize)> = None;
-    let stage_of = |instruction: usize| {
-        let before = dockerfile.instructions.get(..=instruction).unwrap_or_default();
-        before.iter().rposition(|one| one.keyword == "FROM")
-    };
+    let all = dockerfile.instructions.iter().enumerate();
+    let froms: Vec<usize> = all
+        .filter(|(_, one)| one.keyword == "FROM")
+        .map(|(index, _)| index)
+        .collect();
+    let stage_of = |instruction: usize| froms.partition_point(|from| *from <= instruction);
     for (instruction, script) in runs {
         let lists = lists_of(script);
         let is_same_stage = last.is_some_and(|(_, from)| stage_of(from) == stage_of(*instruction));
@@ -225,15 +390,22 @@ fn lists_alone(id: FileId, dockerfile: &Dockerfile, runs: &[(usize, &EmbeddedScr
             last = None;
         }
         match (lists.update, lists.install) {
-            (Some(update), None) => last = Some((update, *instruction)),
-            (Some(_), Some(_)) => last = None,
+            (Some(update), None) if !lists.may_use => last = Some((update, *instruction)),
+            (Some(_), _) => last = None,
             (None, Some(install)) => {
                 let Some((update, _)) = last.take() else { continue };
-                let program = if is_apk(script) { "apk update" } else { "apt-get update" };
-                let message = format!("`{program}` alone in a step is cached: what later steps install comes from old lists");
-                let finding = Finding::new(RULE.id, Severity::Medium, Confidence::High, message, (id, update))
-                    .help("put it into the step that installs, joined with `&&`")
-                    .also((id, install), "installs from these lists");
+                let program = if is_apk(script) {
+                    "apk update"
+                } else {
+                    "apt-get update"
+                };
+                let message = format!(
+                    "`{program}` alone in a step is cached: what later steps install comes from old lists"
+                );
+                let finding =
+                    Finding::new(RULE.id, Severity::Medium, Confidence::High, message, (id, update))
+                        .help("put it into the step that installs, joined with `&&`")
+                        .also((id, install), "installs from these lists");
                 findings.push(finding);
             }
             (None, None) => {}
@@ -242,5 +414,9 @@ fn lists_alone(id: FileId, dockerfile: &Dockerfile, runs: &[(usize, &EmbeddedScr
 }
 
 fn is_apk(script: &EmbeddedScript) -> bool {
-    script.script.commands().iter().any(|command| command.name() == "apk")
+    script
+        .script
+        .commands()
+        .iter()
+        .any(|command| command.name() == "apk")
 }

@@ -43,8 +43,8 @@
 //! ```
 
 use super::Rule;
-use crate::compose::project::{ComposeProject, dockerfile_of};
 use crate::compose::Service;
+use crate::compose::project::{ComposeProject, dockerfile_of};
 use crate::docker::Action;
 use crate::facts::{DockerUse, ImageName, Machine};
 use crate::{Confidence, Content, FileId, Finding, Project, Severity, Span};
@@ -98,12 +98,22 @@ fn waited_for(
     findings: &mut Vec<Finding>,
 ) {
     for service in &compose.services {
-        for dependency in service.depends_on.iter().filter(|one| one.condition == "service_healthy") {
-            let waited = compose.services.iter().find(|other| other.name == dependency.service);
+        for dependency in service
+            .depends_on
+            .iter()
+            .filter(|one| one.condition == "service_healthy")
+        {
+            let waited = compose
+                .services
+                .iter()
+                .find(|other| other.name == dependency.service);
             let Some(waited) = waited.filter(|waited| health(project, waited) == Health::Unchecked) else {
                 continue;
             };
-            let (Some(own), Some(other)) = (project.find(&dependency.place.path), project.find(&waited.place.path)) else {
+            let (Some(own), Some(other)) = (
+                project.find(&dependency.place.path),
+                project.find(&waited.place.path),
+            ) else {
                 continue;
             };
             if !seen.insert((own, dependency.place.span)) {
@@ -113,9 +123,18 @@ fn waited_for(
                 "`{}` waits for the health of `{}`, which nothing checks: `up` fails, and what ran before goes on",
                 service.name, waited.name
             );
-            let finding = Finding::new(RULE.id, Severity::High, Confidence::Medium, message, (own, dependency.place.span))
-                .help(format!("give `{}` a `healthcheck`, or wait for `service_started`", waited.name))
-                .also((other, waited.name_span), "has no health check");
+            let finding = Finding::new(
+                RULE.id,
+                Severity::High,
+                Confidence::Medium,
+                message,
+                (own, dependency.place.span),
+            )
+            .help(format!(
+                "give `{}` a `healthcheck`, or wait for `service_started`",
+                waited.name
+            ))
+            .also((other, waited.name_span), "has no health check");
             findings.push(finding);
         }
     }
@@ -136,13 +155,20 @@ fn health(project: &Project, service: &Service) -> Health {
     if let Some(build) = &service.build {
         let file = dockerfile_of(build).and_then(|path| project.find(&path));
         return match file.map(|file| &project.file(file).content) {
-            Some(Content::Dockerfile(dockerfile)) => of_stage(dockerfile, build.target.as_ref().map(|text| text.value.as_str())),
+            Some(Content::Dockerfile(dockerfile)) => {
+                of_stage(dockerfile, build.target.as_ref().map(|text| text.value.as_str()))
+            }
             _ => Health::Unknown,
         };
     }
-    let name = service.image.as_ref().and_then(|image| ImageName::parse(&image.value));
+    let name = service
+        .image
+        .as_ref()
+        .and_then(|image| ImageName::parse(&image.value));
     match name {
-        Some(name) if name.is_official() && project.facts().images.maker(&name).is_none() => Health::Unchecked,
+        Some(name) if name.is_official() && project.facts().images.maker(&name).is_none() => {
+            Health::Unchecked
+        }
         _ => Health::Unknown,
     }
 }
@@ -150,25 +176,45 @@ fn health(project: &Project, service: &Service) -> Health {
 /// What the target stage says, or those that it is based on.
 fn of_stage(dockerfile: &Dockerfile, target: Option<&str>) -> Health {
     let stages = dockerfile.stages();
-    let named = |name: &str| stages.iter().rev().find(|stage| stage.name.as_deref() == Some(&name.to_lowercase()));
+    let named = |name: &str| {
+        stages
+            .iter()
+            .rev()
+            .find(|stage| stage.name.as_deref() == Some(&name.to_lowercase()))
+    };
     let mut stage = match target {
         Some(target) => named(target),
         None => stages.last(),
     };
     let mut steps = stages.len();
     while let Some(current) = stage {
-        let own = dockerfile.instructions.get(current.instructions.clone()).unwrap_or_default();
-        let check = own.iter().rev().find(|instruction| instruction.keyword == "HEALTHCHECK");
+        let own = dockerfile
+            .instructions
+            .get(current.instructions.clone())
+            .unwrap_or_default();
+        let check = own
+            .iter()
+            .rev()
+            .find(|instruction| instruction.keyword == "HEALTHCHECK");
         if let Some(check) = check {
             let is_none = check.args.trim().eq_ignore_ascii_case("none");
-            return if is_none { Health::Unchecked } else { Health::Checked };
+            return if is_none {
+                Health::Unchecked
+            } else {
+                Health::Checked
+            };
         }
         match current.base_stage.filter(|_| steps > 0) {
             Some(base) => stage = stages.get(base),
             None => {
                 let base = ImageName::parse(&current.resolved_base);
-                let is_known = current.resolved_base == "scratch" || base.is_some_and(|name| name.is_official());
-                return if is_known { Health::Unchecked } else { Health::Unknown };
+                let is_known =
+                    current.resolved_base == "scratch" || base.is_some_and(|name| name.is_official());
+                return if is_known {
+                    Health::Unchecked
+                } else {
+                    Health::Unknown
+                };
             }
         }
         steps -= 1;
@@ -194,25 +240,46 @@ fn deployed(project: &Project, compose: &ComposeProject, deploy: DockerUse<'_>) 
         .iter()
         .filter(is_meant)
         .filter(|service| service.build.is_some() && service.profiles.is_empty() && !is_waited_for(service))
-        .filter(|service| service.restart.as_ref().is_none_or(|restart| restart.value != "no"))
+        .filter(|service| {
+            service
+                .restart
+                .as_ref()
+                .is_none_or(|restart| restart.value != "no")
+        })
         .filter(|service| has_ports(project, service) && health(project, service) == Health::Unchecked)
         .collect();
     let first = silent.first()?;
-    let names: Vec<String> = silent.iter().take(4).map(|service| format!("`{}`", service.name)).collect();
+    let names: Vec<String> = silent
+        .iter()
+        .take(4)
+        .map(|service| format!("`{}`", service.name))
+        .collect();
     let more = match silent.len() - names.len() {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
     let (severity, consequence) = match up.wait {
         true => (Severity::Low, "`--wait` waits for the start alone"),
-        false => (Severity::Info, "a version that does not answer counts as deployed"),
+        false => (
+            Severity::Info,
+            "a version that does not answer counts as deployed",
+        ),
     };
-    let message = format!("nothing checks the health of {}{more}: {consequence}", names.join(", "));
+    let message = format!(
+        "nothing checks the health of {}{more}: {consequence}",
+        names.join(", ")
+    );
     let file = project.find(&first.place.path)?;
     let help = "add a `healthcheck`, and deploy with `up -d --wait`";
-    let mut finding = Finding::new(RULE.id, severity, Confidence::Medium, message, (file, first.name_span))
-        .help(help)
-        .also(deploy.place(), "deploys it");
+    let mut finding = Finding::new(
+        RULE.id,
+        severity,
+        Confidence::Medium,
+        message,
+        (file, first.name_span),
+    )
+    .help(help)
+    .also(deploy.place(), "deploys it");
     for other in silent.iter().skip(1).take(6) {
         if let Some(file) = project.find(&other.place.path) {
             finding = finding.also((file, other.name_span), "has no health check either");
@@ -234,5 +301,19 @@ fn has_ports(project: &Project, service: &Service) -> bool {
 fn is_for_development(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     let mut parts = name.split(['.', '-', '_']);
-    parts.any(|part| matches!(part, "dev" | "devel" | "development" | "test" | "tests" | "testing" | "local" | "ci" | "override" | "debug"))
+    parts.any(|part| {
+        matches!(
+            part,
+            "dev"
+                | "devel"
+                | "development"
+                | "test"
+                | "tests"
+                | "testing"
+                | "local"
+                | "ci"
+                | "override"
+                | "debug"
+        )
+    })
 }

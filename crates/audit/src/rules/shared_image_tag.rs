@@ -90,31 +90,57 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
 fn add_service(project: &Project, service: &Service, by_name: &mut BTreeMap<String, Vec<Naming<'_>>>) {
     let Some(build) = &service.build else { return };
     for text in service.image.iter().chain(&build.tags) {
-        let Some(name) = interpolate(&text.value).value.and_then(|value| ImageName::parse(&value)) else {
+        let Some(name) = interpolate(&text.value)
+            .value
+            .and_then(|value| ImageName::parse(&value))
+        else {
             continue;
         };
-        let Some(file) = project.find(&text.place.path) else { continue };
+        let Some(file) = project.find(&text.place.path) else {
+            continue;
+        };
         by_name.entry(name.full()).or_default().push(Naming {
             who: format!("service `{}`", service.name),
             place: (file, text.place.value),
             inputs: service_inputs(build),
             build: None,
-            profiles: service.profiles.iter().map(|profile| profile.value.clone()).collect(),
+            profiles: service
+                .profiles
+                .iter()
+                .map(|profile| profile.value.clone())
+                .collect(),
         });
     }
 }
 
 fn service_inputs(build: &compose::Build) -> Vec<String> {
-    let text = |text: &Option<compose::Text>| text.as_ref().map(|text| text.value.clone()).unwrap_or_default();
+    let text =
+        |text: &Option<compose::Text>| text.as_ref().map(|text| text.value.clone()).unwrap_or_default();
     let context = context_of(build).unwrap_or_else(|| text(&build.context));
     let dockerfile = dockerfile_of(build).unwrap_or_else(|| text(&build.dockerfile));
-    let mut args: Vec<String> = build.args.iter().map(|arg| format!("{}={:?}", arg.name, arg.value)).collect();
+    let mut args: Vec<String> = build
+        .args
+        .iter()
+        .map(|arg| format!("{}={:?}", arg.name, arg.value))
+        .collect();
     args.sort();
-    [context, dockerfile, text(&build.dockerfile_inline), text(&build.target)].into_iter().chain(args).collect()
+    [
+        context,
+        dockerfile,
+        text(&build.dockerfile_inline),
+        text(&build.target),
+    ]
+    .into_iter()
+    .chain(args)
+    .collect()
 }
 
 fn add_build<'a>(build: &'a Build, by_name: &mut BTreeMap<String, Vec<Naming<'a>>>) {
-    let is_exported = build.outputs.is_empty() || build.outputs.iter().any(|output| output.contains("image") || output.contains("docker"));
+    let is_exported = build.outputs.is_empty()
+        || build
+            .outputs
+            .iter()
+            .any(|output| output.contains("image") || output.contains("docker"));
     if !is_exported || build.is_open {
         return;
     }
@@ -139,14 +165,24 @@ fn report(
 ) {
     for (name, namings) in by_name {
         let Some(first) = namings.first() else { continue };
-        let others: Vec<&Naming<'_>> = namings.iter().skip(1).filter(|other| collide(project, first, other)).collect();
+        let others: Vec<&Naming<'_>> = namings
+            .iter()
+            .skip(1)
+            .filter(|other| collide(project, first, other))
+            .collect();
         let Some(other) = others.first() else { continue };
         if !seen.insert(other.place) {
             continue;
         }
         // Services of different profiles need not run together.
-        let is_alternative = !first.profiles.is_empty() && !other.profiles.is_empty() && first.profiles.is_disjoint(&other.profiles);
-        let severity = if is_alternative { Severity::Medium } else { Severity::High };
+        let is_alternative = !first.profiles.is_empty()
+            && !other.profiles.is_empty()
+            && first.profiles.is_disjoint(&other.profiles);
+        let severity = if is_alternative {
+            Severity::Medium
+        } else {
+            Severity::High
+        };
         let message = format!(
             "{} gives its image the name `{name}`, as {} does, and builds something else: the last build takes the name",
             other.who, first.who
@@ -182,7 +218,9 @@ fn collide(project: &Project, first: &Naming<'_>, other: &Naming<'_>) -> bool {
         return false;
     }
     match (&one.via, &two.via) {
-        (Via::Command(script, from), Via::Command(_, to)) => follow_directly(project, one.file, *script, *from, *to),
+        (Via::Command(script, from), Via::Command(_, to)) => {
+            follow_directly(project, one.file, *script, *from, *to)
+        }
         (Via::Target(a), Via::Target(b)) => share_group(project, one.file, a, b),
         (Via::Step(job, step), Via::Step(other_job, other_step)) => {
             is_always(project, one.file, *job, *step) && is_always(project, one.file, *other_job, *other_step)
@@ -203,10 +241,22 @@ fn follow_directly(project: &Project, file: FileId, script: usize, from: usize, 
     let is_same = first.context.guards == second.context.guards
         && first.context.function == second.context.function
         && first.context.places == second.context.places;
-    let between = script.docker.iter().filter(|(index, _)| (from + 1..to).contains(index));
+    let between = script
+        .docker
+        .iter()
+        .filter(|(index, _)| (from + 1..to).contains(index));
     let mut others = commands.get(from + 1..to).unwrap_or_default().iter();
-    let is_ended = others.any(|command| matches!(command.name(), "exit" | "return" | "break" | "continue" | "exec" | "k3d" | "kind" | "minikube" | "trivy"));
-    is_same && !is_ended && between.into_iter().all(|(_, command)| matches!(command.action, Action::Build(_)))
+    let is_ended = others.any(|command| {
+        matches!(
+            command.name(),
+            "exit" | "return" | "break" | "continue" | "exec" | "k3d" | "kind" | "minikube" | "trivy"
+        )
+    });
+    is_same
+        && !is_ended
+        && between
+            .into_iter()
+            .all(|(_, command)| matches!(command.action, Action::Build(_)))
 }
 
 /// Whether one group of a bake file builds both targets.
@@ -225,7 +275,9 @@ fn is_always(project: &Project, file: FileId, job: usize, step: usize) -> bool {
     let Content::GithubWorkflow(workflow) = &project.file(file).content else {
         return false;
     };
-    let Some(job) = workflow.jobs.get(job) else { return false };
+    let Some(job) = workflow.jobs.get(job) else {
+        return false;
+    };
     let step = job.steps.get(step);
     job.condition.is_none() && job.matrix.is_none() && step.is_some_and(|step| step.condition.is_none())
 }

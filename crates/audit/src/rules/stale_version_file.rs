@@ -45,22 +45,67 @@ pub(super) const RULE: Rule = Rule::new(
 
 /// Names of labels and variables for the commit that is built.
 const COMMITS: &[&str] = &[
-    "org.opencontainers.image.revision", "org.label-schema.vcs-ref", "vcs-ref", "vcs_ref", "git_commit", "git-commit", "git_commit_hash", "git_sha",
-    "git_hash", "git_rev", "git_revision", "commit_sha", "commit_hash", "source_commit", "build_commit", "build_sha", "build_revision",
+    "org.opencontainers.image.revision",
+    "org.label-schema.vcs-ref",
+    "vcs-ref",
+    "vcs_ref",
+    "git_commit",
+    "git-commit",
+    "git_commit_hash",
+    "git_sha",
+    "git_hash",
+    "git_rev",
+    "git_revision",
+    "commit_sha",
+    "commit_hash",
+    "source_commit",
+    "build_commit",
+    "build_sha",
+    "build_revision",
 ];
 /// Names of labels for the time of the build.
-const DATES: &[&str] = &["org.opencontainers.image.created", "org.label-schema.build-date", "build-date", "build_date"];
+const DATES: &[&str] = &[
+    "org.opencontainers.image.created",
+    "org.label-schema.build-date",
+    "build-date",
+    "build_date",
+];
 /// Names of files for the commit that is built.
 const FILES: &[&str] = &[
-    "commit", "commit.txt", "commit_hash", "commit_sha", "commit-hash", "commit-hash.txt", "git_commit", "git-commit", "gitcommit", "git_hash",
-    "git_sha", "git_rev", "git_revision", "git-commit.txt", "git_commit.txt", "revision", "revision.txt", ".commit", ".git_commit", ".revision",
-    ".git-commit", "git-rev.txt", "git_sha.txt",
+    "commit",
+    "commit.txt",
+    "commit_hash",
+    "commit_sha",
+    "commit-hash",
+    "commit-hash.txt",
+    "git_commit",
+    "git-commit",
+    "gitcommit",
+    "git_hash",
+    "git_sha",
+    "git_rev",
+    "git_revision",
+    "git-commit.txt",
+    "git_commit.txt",
+    "revision",
+    "revision.txt",
+    ".commit",
+    ".git_commit",
+    ".revision",
+    ".git-commit",
+    "git-rev.txt",
+    "git_sha.txt",
 ];
 
 fn check(project: &Project, findings: &mut Vec<Finding>) {
     for (id, file, dockerfile) in project.dockerfiles() {
         written_out(id, file, dockerfile, findings);
-        let builds: Vec<&Build> = project.facts().builds.iter().filter(|build| build.dockerfile == Some(id)).collect();
+        let builds: Vec<&Build> = project
+            .facts()
+            .builds
+            .iter()
+            .filter(|build| build.dockerfile == Some(id))
+            .collect();
         committed(project, id, file, dockerfile, &builds, findings);
         without_repository(project, id, file, dockerfile, &builds, findings);
     }
@@ -68,13 +113,20 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     for build in &project.facts().builds {
         for arg in &build.args {
             let value = arg.value.as_deref().unwrap_or_default();
-            if is_one_of(COMMITS, &arg.name) && is_commit(value) && !clones(project, build.dockerfile) && seen.insert((arg.file, arg.span)) {
+            if is_one_of(COMMITS, &arg.name)
+                && is_commit(value)
+                && !clones(project, build.dockerfile)
+                && seen.insert((arg.file, arg.span))
+            {
                 findings.push(
                     Finding::new(
                         RULE.id,
                         Severity::Low,
                         Confidence::Medium,
-                        format!("`{}` is always `{value}`, whatever commit {} is built from", arg.name, build.name),
+                        format!(
+                            "`{}` is always `{value}`, whatever commit {} is built from",
+                            arg.name, build.name
+                        ),
                         (arg.file, arg.span),
                     )
                     .help("take it from git when the build is started: `git rev-parse HEAD`"),
@@ -114,7 +166,8 @@ fn file_clones(file: &File) -> bool {
     let mut commands = file.scripts.iter().flat_map(|script| script.script.commands());
     commands.any(|command| {
         let verb = git_verb(command).map(|(_, verb)| verb);
-        matches!(verb, Some("clone" | "checkout" | "fetch" | "init" | "pull")) || matches!(command.name(), "curl" | "wget")
+        matches!(verb, Some("clone" | "checkout" | "fetch" | "init" | "pull"))
+            || matches!(command.name(), "curl" | "wget")
     })
 }
 
@@ -158,19 +211,31 @@ fn written_out(id: FileId, file: &File, dockerfile: &Dockerfile, findings: &mut 
 }
 
 /// Files with a commit that are in git and are copied into the image.
-fn committed(project: &Project, id: FileId, file: &File, dockerfile: &Dockerfile, builds: &[&Build], findings: &mut Vec<Finding>) {
+fn committed(
+    project: &Project,
+    id: FileId,
+    file: &File,
+    dockerfile: &Dockerfile,
+    builds: &[&Build],
+    findings: &mut Vec<Finding>,
+) {
     let context = match builds.iter().find_map(|build| build.context.as_deref()) {
         Some(context) => context,
         None => file.source.folder(),
     };
     for instruction in &dockerfile.instructions {
-        let Some(arguments) = instruction.copy_arguments().filter(|_| instruction.copy_from().is_none()) else {
+        let Some(arguments) = instruction
+            .copy_arguments()
+            .filter(|_| instruction.copy_from().is_none())
+        else {
             continue;
         };
         for source in arguments.sources.iter().filter(|source| !source.heredoc) {
             let name = source.text.rsplit('/').next().unwrap_or_default();
             let path = resolve(context, source.text.trim_start_matches('/'));
-            let Some(path) = path.filter(|path| is_one_of(FILES, name) && project.tree().files.contains(path)) else {
+            let Some(path) =
+                path.filter(|path| is_one_of(FILES, name) && project.tree().files.contains(path))
+            else {
                 continue;
             };
             let message = format!("`{path}` is in git: it cannot name the commit that it is a part of");
@@ -183,7 +248,14 @@ fn committed(project: &Project, id: FileId, file: &File, dockerfile: &Dockerfile
 }
 
 /// Steps that ask git for a version where the context has no repository.
-fn without_repository(project: &Project, id: FileId, file: &File, dockerfile: &Dockerfile, builds: &[&Build], findings: &mut Vec<Finding>) {
+fn without_repository(
+    project: &Project,
+    id: FileId,
+    file: &File,
+    dockerfile: &Dockerfile,
+    builds: &[&Build],
+    findings: &mut Vec<Finding>,
+) {
     let Some(context) = builds.iter().find_map(|build| build.context.as_deref()) else {
         return;
     };
@@ -191,37 +263,69 @@ fn without_repository(project: &Project, id: FileId, file: &File, dockerfile: &D
         .into_iter()
         .find_map(|path| project.find(&path))
         .map(|ignore| (ignore, &project.file(ignore).content));
-    let Some((ignore, Content::Ignore(patterns))) = ignore else { return };
-    let Some(decision) = patterns.decision(".git", true).filter(|decision| decision.ignored) else {
+    let Some((ignore, Content::Ignore(patterns))) = ignore else {
+        return;
+    };
+    let Some(decision) = patterns
+        .decision(".git", true)
+        .filter(|decision| decision.ignored)
+    else {
         return;
     };
     if patterns.enters(".git") || file_clones(file) {
         return;
     }
     for script in &file.scripts {
-        let ScriptPlace::Run(instruction) = script.place else { continue };
+        let ScriptPlace::Run(instruction) = script.place else {
+            continue;
+        };
         let asks = script.script.commands().iter().find(|command| {
-            matches!(git_verb(command), Some((_, "describe" | "rev-parse" | "log" | "rev-list" | "show")))
+            matches!(
+                git_verb(command),
+                Some((_, "describe" | "rev-parse" | "log" | "rev-list" | "show"))
+            )
         });
         let Some(command) = asks.filter(|_| copies_all(dockerfile, instruction)) else {
             continue;
         };
-        let words: Vec<&str> = command.words.iter().take(2).map(|word| word.text.as_str()).collect();
-        let message = format!("`{}` finds no repository in the build: the version that it gives is not that of the code", words.join(" "));
+        let words: Vec<&str> = command
+            .words
+            .iter()
+            .take(2)
+            .map(|word| word.text.as_str())
+            .collect();
+        let message = format!(
+            "`{}` finds no repository in the build: the version that it gives is not that of the code",
+            words.join(" ")
+        );
         findings.push(
-            Finding::new(RULE.id, Severity::Low, Confidence::Medium, message, (id, command.span))
-                .help("ask git before the build, and pass the answer as a build argument")
-                .also((ignore, decision.line.span), "leaves `.git` out"),
+            Finding::new(
+                RULE.id,
+                Severity::Low,
+                Confidence::Medium,
+                message,
+                (id, command.span),
+            )
+            .help("ask git before the build, and pass the answer as a build argument")
+            .also((ignore, decision.line.span), "leaves `.git` out"),
         );
     }
 }
 
 /// Whether the whole context was copied before an instruction, in its stage.
 fn copies_all(dockerfile: &Dockerfile, instruction: usize) -> bool {
-    let before = dockerfile.instructions.get(..instruction).unwrap_or_default().iter().rev();
+    let before = dockerfile
+        .instructions
+        .get(..instruction)
+        .unwrap_or_default()
+        .iter()
+        .rev();
     let mut in_stage = before.take_while(|one| one.keyword != "FROM");
     in_stage.any(|one| {
         let is_all = |text: &str| matches!(text, "." | "./" | "/");
-        one.copy_from().is_none() && one.copy_arguments().is_some_and(|all| all.sources.iter().any(|source| is_all(&source.text)))
+        one.copy_from().is_none()
+            && one
+                .copy_arguments()
+                .is_some_and(|all| all.sources.iter().any(|source| is_all(&source.text)))
     })
 }
