@@ -70,109 +70,15 @@ const MOVING: &[&str] = &[
 ];
 
 /// Docker's official images that people build on and run, as far as they matter here: names without a folder.
-const OFFICIAL: &[&str] = &[
-    "adminer",
-    "almalinux",
-    "alpine",
-    "alt",
-    "amazoncorretto",
-    "amazonlinux",
-    "archlinux",
-    "bash",
-    "buildpack-deps",
-    "busybox",
-    "caddy",
-    "cassandra",
-    "centos",
-    "chronograf",
-    "clearlinux",
-    "clojure",
-    "composer",
-    "consul",
-    "couchbase",
-    "couchdb",
-    "crate",
-    "dart",
-    "debian",
-    "docker",
-    "drupal",
-    "eclipse-mosquitto",
-    "eclipse-temurin",
-    "elasticsearch",
-    "elixir",
-    "erlang",
-    "fedora",
-    "flink",
-    "fluentd",
-    "gcc",
-    "ghost",
-    "golang",
-    "gradle",
-    "groovy",
-    "haproxy",
-    "haskell",
-    "httpd",
-    "hylang",
-    "ibmjava",
-    "influxdb",
-    "java",
-    "jetty",
-    "joomla",
-    "jruby",
-    "julia",
-    "kibana",
-    "kong",
-    "logstash",
-    "mariadb",
-    "matomo",
-    "maven",
-    "mediawiki",
-    "memcached",
-    "mono",
-    "mongo",
-    "mongo-express",
-    "mysql",
-    "nats",
-    "neo4j",
-    "nextcloud",
-    "nginx",
-    "node",
-    "odoo",
-    "openjdk",
-    "opensuse",
-    "oraclelinux",
-    "percona",
-    "perl",
-    "photon",
-    "php",
-    "phpmyadmin",
-    "postgres",
-    "pypy",
-    "python",
-    "r-base",
-    "rabbitmq",
-    "redis",
-    "redmine",
-    "registry",
-    "rockylinux",
-    "ros",
-    "ruby",
-    "rust",
-    "sapmachine",
-    "solr",
-    "sonarqube",
-    "storm",
-    "swift",
-    "telegraf",
-    "tomcat",
-    "traefik",
-    "ubuntu",
-    "varnish",
-    "vault",
-    "wordpress",
-    "yourls",
-    "zookeeper",
-];
+const OFFICIAL: &str = "\
+    adminer almalinux alpine alt amazoncorretto amazonlinux archlinux bash buildpack-deps busybox caddy \
+    cassandra centos chronograf clearlinux clojure composer consul couchbase couchdb crate dart debian \
+    docker drupal eclipse-mosquitto eclipse-temurin elasticsearch elixir erlang fedora flink fluentd gcc \
+    ghost golang gradle groovy haproxy haskell httpd hylang ibmjava influxdb java jetty joomla jruby \
+    julia kibana kong logstash mariadb matomo maven mediawiki memcached mono mongo mongo-express mysql \
+    nats neo4j nextcloud nginx node odoo openjdk opensuse oraclelinux percona perl photon php phpmyadmin \
+    postgres pypy python r-base rabbitmq redis redmine registry rockylinux ros ruby rust sapmachine solr \
+    sonarqube storm swift telegraf tomcat traefik ubuntu varnish vault wordpress yourls zookeeper";
 
 impl ImageName {
     /// Reads a name. [`None`] for what is none or not known: variables, templates.
@@ -222,7 +128,7 @@ impl ImageName {
 
     /// Whether it is one of Docker's official images.
     pub fn is_official(&self) -> bool {
-        OFFICIAL.contains(&self.repository.as_str())
+        OFFICIAL.split_whitespace().any(|name| name == self.repository)
     }
 
     /// Whether a registry can have it. Names without a folder that are none of Docker's own are made on the machine: nobody else

@@ -14,6 +14,7 @@ pub mod flow;
 mod images;
 pub(crate) mod names;
 pub(crate) mod overrides;
+mod packages;
 mod paths;
 pub(crate) mod units;
 
@@ -22,6 +23,7 @@ pub use commands::DockerUse;
 pub use deploys::Machine;
 pub use fetches::{Fetch, FetchKind, checks_content, fetch_of, git_verb, pins_clone};
 pub use images::{ImageName, MadeImages, Maker};
+pub use packages::PackageLists;
 pub use paths::resolve;
 
 use crate::Project;

@@ -40,7 +40,7 @@
 //! - <https://docs.docker.com/build/building/best-practices/#apt-get>
 
 use super::Rule;
-use crate::facts::{Fetch, FetchKind, checks_content, fetch_of, git_verb, pins_clone};
+use crate::facts::{Fetch, FetchKind, PackageLists, checks_content, fetch_of, git_verb, pins_clone};
 use crate::shell::Command;
 use crate::{Confidence, EmbeddedScript, FileId, Finding, Project, ScriptPlace, Severity, Span};
 use std::collections::BTreeMap;
@@ -139,6 +139,17 @@ fn may_fetch(script: &EmbeddedScript) -> bool {
         .any(|command| is_candidate(command.name()))
 }
 
+/// Whether what is downloaded is an installer that is told which version to install.
+fn installs_version(address: &str, command: &Command, text: &str) -> bool {
+    let pipeline = command.pipeline.slice(text);
+    let rest = pipeline.split_once('|').map_or("", |(_, rest)| rest);
+    let bytes = rest.as_bytes();
+    let has_number = bytes
+        .windows(3)
+        .any(|three| three[0].is_ascii_digit() && three[1] == b'.' && three[2].is_ascii_digit());
+    address.ends_with(".sh") && (has_number || rest.to_ascii_uppercase().contains("VERSION"))
+}
+
 /// A `RUN`, and what it sees.
 struct Step<'a> {
     project: &'a Project,
@@ -182,6 +193,7 @@ impl Step<'_> {
         };
         let is_pinned = commands.iter().any(pins_clone);
         let is_checked = commands.iter().any(checks_content);
+        let text = project.file(id).source.text();
         let has_clone = commands
             .iter()
             .any(|command| command.arguments().iter().any(|word| word.text == "clone"));
@@ -193,7 +205,7 @@ impl Step<'_> {
             let is_fixed = match fetch.kind {
                 FetchKind::Clone => is_pinned,
                 FetchKind::Pull => is_pinned || has_clone,
-                FetchKind::Download => is_checked,
+                FetchKind::Download => is_checked || installs_version(&fetch.what, command, text),
                 FetchKind::Package => false,
             };
             if !is_fixed {
@@ -298,77 +310,6 @@ fn copies_from_context(dockerfile: &Dockerfile) -> bool {
     })
 }
 
-/// Programs that can install from the lists of packages, or read them.
-const READERS: &[&str] = &[
-    "bash",
-    "sh",
-    "make",
-    "python",
-    "python3",
-    "xargs",
-    "eval",
-    "apt-cache",
-    "apt-file",
-    "add-apt-repository",
-    "gdebi",
-    "mk-build-deps",
-    "curl",
-    "wget",
-];
-
-/// What a step does with the lists of packages.
-#[derive(Default)]
-struct Lists {
-    update: Option<Span>,
-    install: Option<Span>,
-    /// Whether something may use the lists that a name does not tell.
-    may_use: bool,
-}
-
-fn lists_of(script: &EmbeddedScript) -> Lists {
-    let mut lists = Lists::default();
-    for command in script.script.commands() {
-        let has = |words: &[&str]| {
-            command
-                .arguments()
-                .iter()
-                .any(|word| words.contains(&word.text.as_str()))
-        };
-        match command.name() {
-            "apt-get" | "apt" | "aptitude" if has(&["update"]) => {
-                lists.update = lists.update.or(Some(command.span))
-            }
-            "apt-get" | "apt" | "aptitude"
-                if has(&[
-                    "install",
-                    "build-dep",
-                    "upgrade",
-                    "dist-upgrade",
-                    "full-upgrade",
-                    "satisfy",
-                    "download",
-                    "source",
-                    "safe-upgrade",
-                ]) =>
-            {
-                lists.install = lists.install.or(Some(command.span));
-            }
-            "apk" if has(&["update"]) => lists.update = lists.update.or(Some(command.span)),
-            "apk" if has(&["add", "upgrade"]) && has(&["--no-cache", "-U", "--update", "--update-cache"]) => {
-                lists.may_use = true;
-            }
-            "apk" if has(&["add", "upgrade"]) => {
-                lists.install = lists.install.or(Some(command.span));
-            }
-            name if name.contains('/') || name.ends_with(".sh") || READERS.contains(&name) => {
-                lists.may_use = true
-            }
-            _ => {}
-        }
-    }
-    lists
-}
-
 /// Findings about steps that take the lists of packages alone, where a later step of the stage installs from them.
 fn lists_alone(
     id: FileId,
@@ -384,7 +325,7 @@ fn lists_alone(
         .collect();
     let stage_of = |instruction: usize| froms.partition_point(|from| *from <= instruction);
     for (instruction, script) in runs {
-        let lists = lists_of(script);
+        let lists = PackageLists::of(&script.script);
         let is_same_stage = last.is_some_and(|(_, from)| stage_of(from) == stage_of(*instruction));
         if !is_same_stage {
             last = None;
@@ -411,12 +352,4 @@ fn lists_alone(
             (None, None) => {}
         }
     }
-}
-
-fn is_apk(script: &EmbeddedScript) -> bool {
-    script
-        .script
-        .commands()
-        .iter()
-        .any(|command| command.name() == "apk")
 }

@@ -131,6 +131,9 @@ fn is_trial(project: &Project, start: &Start) -> bool {
             "demo",
             "example",
             "lint",
+            "integration",
+            "dind",
+            "check",
             "ci",
         ];
         trials.contains(&part) || part.starts_with("test") || part.ends_with("test")
