@@ -4,10 +4,15 @@
 //! Facts are gathered, not judged. They are computed once for a project.
 
 mod builds;
+pub(crate) mod caches;
 mod commands;
 mod compose;
+pub(crate) mod environment;
 pub mod flow;
+pub(crate) mod names;
+pub(crate) mod overrides;
 mod paths;
+pub(crate) mod units;
 
 pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
 pub use commands::DockerUse;
@@ -30,6 +35,10 @@ pub struct Facts {
 impl Facts {
     pub(crate) fn of(project: &Project) -> Facts {
         let compose = compose::projects(project);
-        Facts { builds: builds::of(project, &compose), compose, flows: flow::of(project) }
+        Facts {
+            builds: builds::of(project, &compose),
+            compose,
+            flows: flow::of(project),
+        }
     }
 }

@@ -19,8 +19,17 @@ mod by_place;
 
 rules! {
     build_failure_ignored,
+    built_but_not_loaded,
+    cache_from_unbounded,
+    cache_from_without_cache_to,
+    ci_cache_mode_min,
+    ci_cache_poisoning_path,
+    classic_builder,
     clear_not_gated,
     clear_without_rebuild,
+    gha_cache_scope_shared,
+    inline_cache,
+    no_cache_always,
     prune_errors_hidden,
     prune_keeps_shared,
     prune_wrong_builder,

@@ -85,7 +85,7 @@ fn expand(script: &mut MappedText, text: &MappedText, span: Span) {
                 let end = closing(inner, start + 2, span.end, open);
                 (
                     masked(
-                        &inner[start + 2..end.saturating_sub(1).max(start + 2)],
+                        inner.get(start + 2..end.saturating_sub(1)).unwrap_or_default(),
                         end - start,
                     ),
                     end,
@@ -167,5 +167,6 @@ mod tests {
     fn what_does_not_end_is_taken_to_the_end() {
         assert_eq!(lines("\techo $(x\n").len(), 1);
         assert_eq!(lines("\techo $").len(), 1);
+        assert_eq!(lines("\techo $(é").len(), 1);
     }
 }

@@ -16,6 +16,7 @@ mod functions;
 mod lexer;
 mod make;
 mod mask;
+mod prepare;
 mod read;
 mod statement;
 mod tree;

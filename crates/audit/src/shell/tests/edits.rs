@@ -100,6 +100,10 @@ fn words_within_a_line_go_with_one_blank() {
 #[test]
 fn words_of_a_variable_go_where_they_are_written() {
     assert_eq!(
+        remove("A=x\ndocker build -t \"$A\" .", "-t x"),
+        "A=x\ndocker build ."
+    );
+    assert_eq!(
         remove("A=\"--a --b\"\ndocker x $A", "--a"),
         "A=\"--b\"\ndocker x $A"
     );
