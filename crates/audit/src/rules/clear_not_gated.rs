@@ -255,7 +255,7 @@ fn at_every_deploy(item: &Item<'_>, items: &[Item<'_>]) -> Option<Finding> {
         .iter()
         .skip(item.index)
         .filter(same)
-        .find(|other| other.builds())?;
+        .find(|other| other.builds() && !other.is_written_before(item))?;
     let is_deploy = |other: &Item<'_>| match other.docker().map(|docker| &docker.action) {
         Some(Action::ComposeUp(_) | Action::StackDeploy(_) | Action::ServiceUpdate(_)) => true,
         Some(Action::Run(run)) => run.detach,
