@@ -237,8 +237,18 @@ fn at_every_deploy(item: &Item<'_>, items: &[Item<'_>]) -> Option<Finding> {
             prune.scope,
             PruneScope::Builder | PruneScope::Buildx | PruneScope::System
         );
-    let build = items.iter().filter(same).find(|other| other.builds())?;
-    let deploys = items.iter().filter(same).any(|other| other.creates_containers());
+    // Behind the build it makes room for something else.
+    let build = items
+        .iter()
+        .skip(item.index)
+        .filter(same)
+        .find(|other| other.builds())?;
+    let is_deploy = |other: &Item<'_>| match other.docker().map(|docker| &docker.action) {
+        Some(Action::ComposeUp(_) | Action::StackDeploy(_) | Action::ServiceUpdate(_)) => true,
+        Some(Action::Run(run)) => run.detach,
+        _ => false,
+    };
+    let deploys = items.iter().filter(same).any(is_deploy);
     (whole && deploys).then(|| {
         Finding::new(
             RULE.id,

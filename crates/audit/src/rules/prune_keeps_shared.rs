@@ -94,7 +94,7 @@ fn judge(
     docker: &DockerCommand,
     items: &[Item<'_>],
 ) -> Option<Finding> {
-    if prune.scope == PruneScope::Buildx && items[..item.index].iter().any(uses_other_builder) {
+    if prune.scope == PruneScope::Buildx && items.iter().any(uses_other_builder) {
         return None;
     }
     let rebuild = items
@@ -103,11 +103,15 @@ fn judge(
         .find(|after| after.builds() && after.host() == item.host() && !after.excludes(item));
     let (clears, tidies) = (item.is_meant_to(Purpose::Clear), item.is_meant_to(Purpose::Tidy));
     let is_system = prune.scope == PruneScope::System;
-    let severity = match (is_system, clears, tidies, rebuild.is_some()) {
-        (false, true, ..) | (false, _, true, _) | (false, _, _, true) => Severity::High,
+    let near = rebuild.is_some_and(|rebuild| rebuild.file() == item.file());
+    let severity = match (is_system, clears, tidies) {
+        (false, true, _) | (false, _, true) => Severity::High,
+        (false, ..) if rebuild.is_some() => Severity::High,
+        // Behind the builds, and not named for it: it makes room.
+        (false, ..) if items[..item.index].iter().any(Item::builds) => Severity::Low,
         (false, ..) => Severity::Medium,
-        (true, true, ..) => Severity::Medium,
-        (true, _, true, _) | (true, _, _, true) => Severity::Low,
+        (true, true, _) => Severity::Medium,
+        (true, ..) if near => Severity::Low,
         (true, ..) => return None,
     };
     let shown = item.shown();
@@ -141,6 +145,8 @@ fn uses_other_builder(item: &Item<'_>) -> bool {
     }
     match item.docker().map(|docker| &docker.action) {
         Some(Action::Builder(BuilderAction::Create { is_used, .. })) => *is_used,
+        // The engine's own builder on the classic store builds for one platform alone.
+        Some(Action::Build(build)) => build.platforms.len() > 1,
         Some(Action::Builder(BuilderAction::Use(names))) => {
             names.first().is_none_or(|name| name.text != "default")
         }
