@@ -4,19 +4,27 @@
 //! Facts are gathered, not judged. They are computed once for a project.
 
 mod builds;
+mod built_services;
 pub(crate) mod caches;
 mod commands;
 mod compose;
 pub(crate) mod environment;
 pub mod flow;
+mod image_paths;
 pub(crate) mod names;
 pub(crate) mod overrides;
 mod paths;
+mod purpose;
+mod secret_names;
 pub(crate) mod units;
 
 pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
+pub use built_services::{BuiltService, built_services, is_code, is_ignored, mount_place, mount_target};
 pub use commands::DockerUse;
+pub use image_paths::{DeclaredVolume, Filled, Filling, ImagePaths, below, clean, files_below, image_paths};
 pub use paths::resolve;
+pub use purpose::{Purpose, purpose};
+pub use secret_names::{SecretValue, is_secret_name, secret_value};
 
 use crate::Project;
 use crate::compose::project::ComposeProject;

@@ -24,10 +24,12 @@ macro_rules! rule_tests {
 }
 
 rule_tests! {
+    bind_masks_image
     build_failure_ignored
     built_but_not_loaded
     cache_from_unbounded
     cache_from_without_cache_to
+    cache_mount_collision
     ci_cache_mode_min
     ci_cache_poisoning_path
     classic_builder
@@ -40,9 +42,14 @@ rule_tests! {
     prune_keeps_shared
     prune_wrong_builder
     restart_does_not_recreate
+    secret_as_build_arg
+    secret_not_in_key
+    single_file_bind
     suppression
     unreadable_file
     up_without_build
+    volume_masks_image
+    watch_sync_without_restart
 }
 
 #[test]
