@@ -78,7 +78,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
 /// The first use of what is built that is reached although the build has failed, and what hides the failure.
 fn follower<'i, 'a>(build: &Item<'a>, items: &'i [Item<'a>]) -> Option<(Hidden<'a>, &'i Item<'a>, Severity)> {
     let mut names = Names::of(build);
-    if has_no_old_image(build, &names) {
+    let removed = |before: &Item<'_>| {
+        before.removes_images() && before.host() == build.host() && !before.excludes(build)
+    };
+    if has_no_old_image(build, &names) || items[..build.index].iter().any(removed) {
         return None;
     }
     for after in items.iter().skip(build.index + 1) {

@@ -8,8 +8,9 @@
 //! classic store; with containerd's store the steps run again (`docs/clearing.md`). The command says `Total: 0B` or a little, and
 //! ends without an error: the clear looks done.
 //!
-//! The severity is high where the script is made to clear, low for a `system prune` that only makes room. A prune that keeps
-//! something on purpose (`--filter`, `--keep-storage`, `--max-used-space` …) is not found.
+//! The severity is high where the script is made to clear (`clear-caches.sh`, `rebuild`), medium where a build follows or it
+//! tidies up, low where it only makes room. A prune that keeps something on purpose (`--filter`, `--keep-storage`,
+//! `--max-used-space` …) is not found.
 //!
 //! ## Example
 //!
@@ -104,15 +105,15 @@ fn judge(
     let (clears, tidies) = (item.is_meant_to(Purpose::Clear), item.is_meant_to(Purpose::Tidy));
     let is_system = prune.scope == PruneScope::System;
     let near = rebuild.is_some_and(|rebuild| rebuild.file() == item.file());
-    let severity = match (is_system, clears, tidies) {
-        (false, true, _) | (false, _, true) => Severity::High,
-        (false, ..) if rebuild.is_some() => Severity::High,
-        // Behind the builds, and not named for it: it makes room.
-        (false, ..) if items[..item.index].iter().any(Item::builds) => Severity::Low,
-        (false, ..) => Severity::Medium,
-        (true, true, _) => Severity::Medium,
-        (true, ..) if near => Severity::Low,
-        (true, ..) => return None,
+    // Behind the builds it makes room, whatever it is named.
+    let is_last = rebuild.is_none() && items[..item.index].iter().any(Item::builds);
+    let severity = match is_system {
+        false if clears && !is_last => Severity::High,
+        false if rebuild.is_some() || tidies && !is_last => Severity::Medium,
+        false => Severity::Low,
+        true if clears && !is_last => Severity::Medium,
+        true if near => Severity::Low,
+        true => return None,
     };
     let shown = item.shown();
     let help = match is_system {
