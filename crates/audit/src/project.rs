@@ -2,7 +2,7 @@
 
 use crate::compose::ComposeFile;
 use crate::compose::project as compose;
-use crate::facts::resolve;
+use crate::facts::{self, resolve};
 use crate::content::{self, Content, EmbeddedScript, Read};
 use crate::facts::Facts;
 use crate::{Confidence, FileKind, Source, Span};
@@ -56,6 +56,7 @@ pub struct Project {
     reported: Option<BTreeSet<FileId>>,
     tree: Arc<Tree>,
     facts: OnceLock<Arc<Facts>>,
+    commit_arg: Option<String>,
 }
 
 impl File {
@@ -158,6 +159,16 @@ impl Project {
             Content::Compose(compose) => Some(compose),
             _ => None,
         }
+    }
+
+    /// The build argument that carries the commit, as the project sets it in `unstale.toml`.
+    pub fn commit_arg(&self) -> &str {
+        self.commit_arg.as_deref().unwrap_or(facts::DEFAULT_COMMIT_ARG)
+    }
+
+    /// Sets the build argument that carries the commit.
+    pub fn set_commit_arg(&mut self, name: &str) {
+        self.commit_arg = Some(name.to_owned());
     }
 
     /// The paths of the checked folder.

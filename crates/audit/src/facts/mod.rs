@@ -4,12 +4,20 @@
 //! Facts are gathered, not judged. They are computed once for a project.
 
 mod builds;
-mod compose;
 mod commands;
+mod commit;
+mod compose;
+mod contexts;
+mod copies;
+mod installs;
 mod paths;
 
 pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
 pub use commands::DockerUse;
+pub use commit::{CommitArg, CommitUse, DEFAULT_COMMIT_ARG, Given, commit_args, given};
+pub use contexts::{BuildContext, ContextIgnore, ContextOrigin, PathKind};
+pub use copies::{ContextCopy, ContextSource, context_copies, working_folders};
+pub use installs::{DependencyInstall, Installs, Manager, dependency_installs};
 pub use paths::resolve;
 
 use crate::Project;
@@ -22,11 +30,15 @@ pub struct Facts {
     pub builds: Vec<Build>,
     /// What the Compose files make together.
     pub compose: Vec<ComposeProject>,
+    /// The context, or contexts, of every Dockerfile.
+    pub contexts: Vec<BuildContext>,
 }
 
 impl Facts {
     pub(crate) fn of(project: &Project) -> Facts {
         let compose = compose::projects(project);
-        Facts { builds: builds::of(project, &compose), compose }
+        let builds = builds::of(project, &compose);
+        let contexts = contexts::of(project, &builds);
+        Facts { builds, compose, contexts }
     }
 }
