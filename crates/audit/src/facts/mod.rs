@@ -3,6 +3,7 @@
 //!
 //! Facts are gathered, not judged. They are computed once for a project.
 
+mod artifacts;
 mod builds;
 mod commands;
 mod commit;
@@ -12,6 +13,7 @@ mod copies;
 mod installs;
 mod paths;
 
+pub use artifacts::{Artifact, ArtifactKind, Manifests};
 pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
 pub use commands::DockerUse;
 pub use commit::{CommitArg, CommitUse, DEFAULT_COMMIT_ARG, Given, commit_args, given};

@@ -21,6 +21,15 @@ macro_rules! rule_tests {
 }
 
 rule_tests! {
+    broad_copy
+    commit_arg_busts_dependencies
+    commit_arg_missing
+    commit_arg_not_passed
+    commit_arg_unused
+    copy_before_install
+    dockerignore_hides_source
+    host_artifacts_in_context
+    missing_dockerignore
     suppression
     unreadable_file
 }
