@@ -1,6 +1,6 @@
 //! What builds and package managers leave in a build context on the machine of whoever builds.
 
-use super::{BuildContext, ContextCopy, DependencyInstall};
+use super::{BuildContext, ContextCopy, DependencyInstall, dependency_installs};
 use crate::{Content, Project, ScriptPlace};
 use std::collections::BTreeSet;
 use unstale_dockerfile::Stage;
@@ -87,6 +87,21 @@ fn is_in_chain(stages: &[Stage], stage: usize, wanted: usize) -> bool {
     false
 }
 
+/// Files beside which a build leaves its output.
+const BUILDS: &[&str] = &[
+    "CMakeLists.txt",
+    "Cargo.toml",
+    "Makefile",
+    "build.gradle",
+    "build.gradle.kts",
+    "build.sbt",
+    "go.mod",
+    "package.json",
+    "pom.xml",
+    "pyproject.toml",
+    "setup.py",
+];
+
 /// What a manifest's tools leave beside it.
 fn made_by(manifest: &str) -> &'static [(&'static str, ArtifactKind)] {
     match manifest {
@@ -94,7 +109,10 @@ fn made_by(manifest: &str) -> &'static [(&'static str, ArtifactKind)] {
         "composer.json" => &[("vendor", ArtifactKind::Dependencies)],
         "Cargo.lock" | "pom.xml" => &[("target", ArtifactKind::Output)],
         "build.gradle" | "build.gradle.kts" => &[("build", ArtifactKind::Output)],
-        "mix.exs" => &[("_build", ArtifactKind::Output), ("deps", ArtifactKind::Dependencies)],
+        "mix.exs" => &[
+            ("_build", ArtifactKind::Output),
+            ("deps", ArtifactKind::Dependencies),
+        ],
         name if name.ends_with(".csproj") || name.ends_with(".fsproj") => {
             &[("bin", ArtifactKind::Output), ("obj", ArtifactKind::Output)]
         }
@@ -119,11 +137,26 @@ fn kind_of(name: &str) -> Option<ArtifactKind> {
 pub struct Manifests(Vec<(String, String, ArtifactKind)>);
 
 impl Manifests {
+    /// Whether something that builds is beside a path of the checked folder.
+    fn has_project(&self, path: &str, project: &Project) -> bool {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        BUILDS.iter().any(|name| {
+            let beside = if folder.is_empty() {
+                (*name).to_owned()
+            } else {
+                format!("{folder}/{name}")
+            };
+            project.tree().files.contains(&beside)
+        }) || self.0.iter().any(|(_, made, _)| made == path)
+    }
+
     /// Those of a project.
     pub fn of(project: &Project) -> Manifests {
         let mut all = Vec::new();
         for path in &project.tree().files {
-            let (folder, name) = path.rsplit_once('/').map_or((None, path.as_str()), |(folder, name)| (Some(folder), name));
+            let (folder, name) = path
+                .rsplit_once('/')
+                .map_or((None, path.as_str()), |(folder, name)| (Some(folder), name));
             for (artifact, kind) in made_by(name) {
                 let made = folder.map_or((*artifact).to_owned(), |folder| format!("{folder}/{artifact}"));
                 all.push((path.clone(), made, *kind));
@@ -146,10 +179,18 @@ impl Manifests {
             let Some(kind) = kind_of(name) else {
                 continue;
             };
+            if kind == ArtifactKind::Output && !self.has_project(&context.join(path), project) {
+                continue;
+            }
             let is_folder = kind != ArtifactKind::Settings;
             let is_kept = context.files_below(project, path).next().is_some();
             if !is_kept && !leaves_out(project, context, path, is_folder) {
-                found.insert(Artifact { path: path.to_owned(), kind, present: true, manifest: None });
+                found.insert(Artifact {
+                    path: path.to_owned(),
+                    kind,
+                    present: true,
+                    manifest: None,
+                });
             }
         }
         for (manifest, made, kind) in &self.0 {
@@ -163,8 +204,14 @@ impl Manifests {
                 && !leaves_out(project, context, &path, true)
                 && !leaves_out(project, context, &manifest, false)
                 && !is_example(&path)
+                && (*kind != ArtifactKind::Dependencies || is_installed(project, context, &manifest))
             {
-                found.insert(Artifact { path, kind: *kind, present: false, manifest: Some(manifest) });
+                found.insert(Artifact {
+                    path,
+                    kind: *kind,
+                    present: false,
+                    manifest: Some(manifest),
+                });
             }
         }
         if runs_git(project, context) {
@@ -174,15 +221,63 @@ impl Manifests {
     }
 }
 
+/// Whether people install in the folder of a manifest: it has a lock file, or the Dockerfile itself installs it.
+fn is_installed(project: &Project, context: &BuildContext, manifest: &str) -> bool {
+    let (folder, name) = manifest.rsplit_once('/').unwrap_or(("", manifest));
+    let locks: &[&str] = match name {
+        "package.json" => &[
+            "package-lock.json",
+            "yarn.lock",
+            "pnpm-lock.yaml",
+            "bun.lock",
+            "bun.lockb",
+            "npm-shrinkwrap.json",
+        ],
+        "composer.json" => &["composer.lock"],
+        "mix.exs" => &["mix.lock"],
+        _ => return true,
+    };
+    let has = |lock: &&str| {
+        let path = if folder.is_empty() {
+            (*lock).to_owned()
+        } else {
+            format!("{folder}/{lock}")
+        };
+        project.tree().files.contains(&context.join(&path))
+    };
+    let installs = dependency_installs(project, context.dockerfile);
+    locks.iter().any(has)
+        || folder.is_empty()
+            && installs
+                .iter()
+                .any(|install| install.manifests.iter().any(|own| own == name))
+}
+
 /// Whether the ignore file leaves something out, but for what it may bring back of it.
 fn leaves_out(project: &Project, context: &BuildContext, path: &str, is_folder: bool) -> bool {
-    context.ignore_file(project).is_some_and(|file| file.ignores(path, is_folder))
+    context
+        .ignore_file(project)
+        .is_some_and(|file| file.ignores(path, is_folder))
 }
 
 /// Whether a path is in a folder whose manifests nobody installs in place.
 fn is_example(path: &str) -> bool {
     path.split('/').any(|part| {
-        matches!(part, "test" | "tests" | "testdata" | "fixtures" | "__fixtures__" | "examples" | "example" | "docs" | "templates")
+        matches!(
+            part,
+            "vendor"
+                | "third_party"
+                | "site"
+                | "test"
+                | "tests"
+                | "testdata"
+                | "fixtures"
+                | "__fixtures__"
+                | "examples"
+                | "example"
+                | "docs"
+                | "templates"
+        )
     })
 }
 

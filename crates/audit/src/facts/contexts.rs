@@ -213,7 +213,8 @@ fn fitting(project: &Project, own: &str, dockerfile: &Dockerfile, id: FileId) ->
         .filter_map(|source| source.path.clone())
         .filter(|path| !path.is_empty())
         .collect();
-    if wanted.is_empty() && copies.iter().any(|copy| copy.whole().is_some()) {
+    let by_copies = !wanted.is_empty();
+    if !by_copies && copies.iter().any(|copy| copy.whole().is_some()) {
         let installs = dependency_installs(project, id);
         let first = installs.iter().flat_map(|install| install.manifests.first());
         wanted.extend(first.cloned());
@@ -233,7 +234,13 @@ fn fitting(project: &Project, own: &str, dockerfile: &Dockerfile, id: FileId) ->
             files.contains(&whole) || below(files, &whole).next().is_some()
         };
         if wanted.iter().all(has) {
-            return (folder.to_owned(), ContextOrigin::Fits);
+            // A manifest alone may be that of one part of a larger project.
+            let origin = if by_copies {
+                ContextOrigin::Fits
+            } else {
+                ContextOrigin::Assumed
+            };
+            return (folder.to_owned(), origin);
         }
         match folder.rsplit_once('/') {
             Some((parent, _)) => folder = parent,

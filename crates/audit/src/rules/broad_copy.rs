@@ -47,7 +47,7 @@
 
 use super::Rule;
 use crate::facts::{BuildContext, ContextIgnore, context_copies};
-use crate::{Confidence, Finding, Project, Severity};
+use crate::{Finding, Project, Severity};
 use std::collections::BTreeSet;
 use unstale_dockerfile::Dockerfile;
 
@@ -64,7 +64,12 @@ const NAMED: usize = 3;
 fn check(project: &Project, findings: &mut Vec<Finding>) {
     let mut told = BTreeSet::new();
     for (id, _, dockerfile) in project.dockerfiles() {
-        for context in project.facts().contexts.iter().filter(|context| context.dockerfile == id) {
+        for context in project
+            .facts()
+            .contexts
+            .iter()
+            .filter(|context| context.dockerfile == id)
+        {
             // Without an ignore file it is `missing-dockerignore`.
             let ContextIgnore::File(ignore) = context.ignore else {
                 continue;
@@ -73,7 +78,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 continue;
             };
             let idle = idle_files(project, context);
-            if idle.is_empty() || !told.insert((ignore, context.folder.as_str())) {
+            if idle.iter().all(|name| goes_along(name)) || !told.insert((ignore, context.folder.as_str())) {
                 continue;
             }
             let reruns = dockerfile
@@ -86,15 +91,26 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             let path = project.file(ignore).source.path();
             let mut finding = Finding::new(
                 RULE.id,
-                if reruns.is_some() { Severity::Low } else { Severity::Info },
-                context.confidence().min(Confidence::High),
-                format!("`{}` copies {}, and an edit of {} makes the layer anew", source.text, listed(&idle), match idle.len() {
-                    1 => "it",
-                    _ => "any of them",
-                }),
+                if reruns.is_some() {
+                    Severity::Low
+                } else {
+                    Severity::Info
+                },
+                context.confidence(),
+                format!(
+                    "`{}` copies {}, and an edit of {} makes the layer anew",
+                    source.text,
+                    listed(&idle),
+                    match idle.len() {
+                        1 => "it",
+                        _ => "any of them",
+                    }
+                ),
                 (id, source.span),
             )
-            .help(format!("add to `{path}` what the image does not need, or copy the folders that it needs by name"));
+            .help(format!(
+                "add to `{path}` what the image does not need, or copy the folders that it needs by name"
+            ));
             if let Some((_, run)) = reruns {
                 finding = finding.also((id, run.keyword_span), "runs again with it");
             }
@@ -137,17 +153,35 @@ fn idle_files(project: &Project, context: &BuildContext) -> Vec<String> {
     idle.into_iter().collect()
 }
 
+/// What changes with the build itself as a rule: alone it is not worth a word.
+fn goes_along(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower.contains("dockerfile")
+        || matches!(lower.as_str(), ".dockerignore" | ".gitignore" | ".gitattributes")
+}
+
 fn is_idle_file(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     matches!(
         lower.as_str(),
-        "dockerfile" | ".dockerignore" | ".gitignore" | ".gitattributes" | ".gitlab-ci.yml" | ".travis.yml" | "jenkinsfile"
-            | "docker-bake.hcl" | ".pre-commit-config.yaml"
+        "dockerfile"
+            | ".dockerignore"
+            | ".gitignore"
+            | ".gitattributes"
+            | ".gitlab-ci.yml"
+            | ".travis.yml"
+            | "jenkinsfile"
+            | "docker-bake.hcl"
+            | ".pre-commit-config.yaml"
     ) || lower.starts_with("dockerfile.")
         || lower.ends_with(".dockerfile")
-        || (lower.starts_with("docker-compose") || lower.starts_with("compose.")) && (lower.ends_with(".yml") || lower.ends_with(".yaml"))
+        || (lower.starts_with("docker-compose") || lower.starts_with("compose."))
+            && (lower.ends_with(".yml") || lower.ends_with(".yaml"))
         || lower.starts_with("readme") && !lower.ends_with(".rst")
-        || matches!(lower.as_str(), "changelog.md" | "contributing.md" | "code_of_conduct.md" | "security.md")
+        || matches!(
+            lower.as_str(),
+            "changelog.md" | "contributing.md" | "code_of_conduct.md" | "security.md"
+        )
 }
 
 fn listed(names: &[String]) -> String {

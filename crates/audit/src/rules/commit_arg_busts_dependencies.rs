@@ -100,13 +100,20 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                     RULE.id,
                     Severity::Medium,
                     confidence,
-                    format!("`{}` is declared before `{}`: every commit runs it again", arg.name, first.name),
+                    format!(
+                        "`{}` is declared before `{}`: every commit runs it again",
+                        arg.name, first.name
+                    ),
                     (id, declaration.name_span),
                 )
-                .help(format!("declare it below the install, right before what uses `{}`", arg.name))
-                .fix(last.filter(|_| busted.iter().all(|install| install.stage == stage)).and_then(|last| {
-                    moved(id, &file.source, dockerfile, &arg, declaration, last)
-                }));
+                .help(format!(
+                    "declare it below the install, right before what uses `{}`",
+                    arg.name
+                ))
+                .fix(
+                    last.filter(|_| busted.iter().all(|install| install.stage == stage))
+                        .and_then(|last| moved(id, &file.source, dockerfile, &arg, declaration, last)),
+                );
                 for install in busted.iter().take(SHOWN) {
                     finding = finding.also((id, install.span), "runs again with every commit");
                 }
@@ -146,17 +153,26 @@ fn moved(
     let mut end = declaration.instruction;
     let mut names = vec![arg.name.clone()];
     while let Some(next) = instructions.get(end + 1).filter(|_| end + 1 < last) {
-        let goes_along = matches!(next.keyword.as_str(), "LABEL" | "ENV") && next.assignments.len() == 1 && uses(next, &names, source);
+        let goes_along = matches!(next.keyword.as_str(), "LABEL" | "ENV")
+            && next.assignments.len() == 1
+            && uses(next, &names, source);
         if !goes_along {
             break;
         }
         if next.keyword == "ENV" {
-            names.extend(next.assignments.first().map(|assignment| assignment.name.raw.clone()));
+            names.extend(
+                next.assignments
+                    .first()
+                    .map(|assignment| assignment.name.raw.clone()),
+            );
         }
         end += 1;
     }
     let between = instructions.get(end + 1..=last)?;
-    if between.iter().any(|instruction| uses(instruction, &names, source) || sets(instruction, &names)) {
+    if between
+        .iter()
+        .any(|instruction| uses(instruction, &names, source) || sets(instruction, &names))
+    {
         return None;
     }
     let moved = instructions.get(end)?;
@@ -164,7 +180,10 @@ fn moved(
     // A comment right above speaks of it.
     let mut first = source.position(own.span.start).line;
     let is_comment = |line: usize| {
-        let text = source.line(line).map_or("", |span| span.slice(source.text())).trim_start();
+        let text = source
+            .line(line)
+            .map_or("", |span| span.slice(source.text()))
+            .trim_start();
         text.starts_with('#') && dockerfile.comments.iter().any(|comment| comment.line == line)
     };
     while first > 1 && is_comment(first - 1) {
@@ -173,7 +192,11 @@ fn moved(
     let start = source.line(first)?.start;
     let cut = Span::new(start, whole.end);
     let target = source.whole_lines(instructions.get(last)?.span).end;
-    let line_break = if source.text().contains("\r\n") { "\r\n" } else { "\n" };
+    let line_break = if source.text().contains("\r\n") {
+        "\r\n"
+    } else {
+        "\n"
+    };
     let text = cut.slice(source.text());
     if text.is_empty() || target <= cut.end {
         return None;
@@ -184,7 +207,11 @@ fn moved(
         false => text.to_owned(),
     };
     // Where it stood between empty lines, one of them goes with it.
-    let empty = |line: usize| source.line(line).is_some_and(|span| span.slice(source.text()).trim().is_empty());
+    let empty = |line: usize| {
+        source
+            .line(line)
+            .is_some_and(|span| span.slice(source.text()).trim().is_empty())
+    };
     let after = source.position(cut.end).line;
     let stands_alone = first > 1 && empty(first - 1) && empty(after);
     let cut = match stands_alone {
@@ -197,8 +224,16 @@ fn moved(
         impact: "A commit no longer installs all dependencies again".to_owned(),
         applicability: Applicability::Unsafe,
         edits: vec![
-            Edit { file, span: cut, content: String::new() },
-            Edit { file, span: Span::new(target, target), content },
+            Edit {
+                file,
+                span: cut,
+                content: String::new(),
+            },
+            Edit {
+                file,
+                span: Span::new(target, target),
+                content,
+            },
         ],
     })
 }
@@ -211,5 +246,8 @@ fn uses(instruction: &Instruction, names: &[String], source: &Source) -> bool {
 
 fn sets(instruction: &Instruction, names: &[String]) -> bool {
     instruction.keyword == "FROM"
-        || instruction.assignments.iter().any(|assignment| names.contains(&assignment.name.raw))
+        || instruction
+            .assignments
+            .iter()
+            .any(|assignment| names.contains(&assignment.name.raw))
 }

@@ -59,7 +59,7 @@
 //! ```
 
 use super::Rule;
-use crate::facts::{CommitArg, commit_args, context_copies};
+use crate::facts::{CommitArg, Via, commit_args, context_copies};
 use crate::{Confidence, FileId, Finding, Project, Severity, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use unstale_dockerfile::Dockerfile;
@@ -72,21 +72,29 @@ pub(super) const RULE: Rule = Rule::new(
 );
 
 fn check(project: &Project, findings: &mut Vec<Finding>) {
-    let dockerfiles: BTreeMap<FileId, &Dockerfile> =
-        project.dockerfiles().map(|(id, _, dockerfile)| (id, dockerfile)).collect();
+    let dockerfiles: BTreeMap<FileId, &Dockerfile> = project
+        .dockerfiles()
+        .map(|(id, _, dockerfile)| (id, dockerfile))
+        .collect();
     let mut with: BTreeMap<FileId, CommitArg> = BTreeMap::new();
     for id in dockerfiles.keys() {
-        let used = commit_args(project, *id).into_iter().find(|arg| !arg.uses.is_empty());
+        let used = commit_args(project, *id)
+            .into_iter()
+            .find(|arg| !arg.uses.is_empty());
         with.extend(used.map(|arg| (*id, arg)));
     }
     if with.is_empty() {
         return;
     }
-    // What one file builds is built together.
-    let mut together: BTreeMap<FileId, BTreeSet<FileId>> = BTreeMap::new();
+    // What one Compose project, bake file, job or script builds is built together.
+    let mut together: BTreeMap<(FileId, usize), BTreeSet<FileId>> = BTreeMap::new();
     for build in &project.facts().builds {
         if let Some(dockerfile) = build.dockerfile {
-            together.entry(build.file).or_default().insert(dockerfile);
+            let part = match build.via {
+                Via::Service(_) | Via::Target(_) => 0,
+                Via::Step(part, _) | Via::Command(part, _) | Via::ComposeCommand(part, _) => part,
+            };
+            together.entry((build.file, part)).or_default().insert(dockerfile);
         }
     }
     let mut told = BTreeSet::new();
@@ -98,7 +106,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             let Some(dockerfile) = dockerfiles.get(id) else {
                 continue;
             };
-            let has_one = dockerfile.declarations().iter().any(|declared| project.is_commit_name(&declared.name));
+            let has_one = dockerfile
+                .declarations()
+                .iter()
+                .any(|declared| project.is_commit_name(&declared.name));
             let Some(span) = code_copy(project, *id, dockerfile) else {
                 continue;
             };

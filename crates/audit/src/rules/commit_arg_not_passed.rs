@@ -92,10 +92,12 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     for (id, _, dockerfile) in project.dockerfiles() {
         for arg in commit_args(project, id) {
             // What nothing uses is `commit-arg-unused`; what another argument sets may be passed by that.
-            let is_set_inside = arg
-                .declarations
-                .iter()
-                .any(|declaration| declaration.value.as_ref().is_some_and(|value| value.raw.contains('$')));
+            let is_set_inside = arg.declarations.iter().any(|declaration| {
+                declaration
+                    .value
+                    .as_ref()
+                    .is_some_and(|value| value.raw.contains('$'))
+            });
             if arg.uses.is_empty() || is_set_inside {
                 continue;
             }
@@ -115,7 +117,11 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             let all_local = concerned.iter().all(|build| is_local(project, build));
             let mut finding = Finding::new(
                 RULE.id,
-                if all_local { Severity::Low } else { Severity::Medium },
+                if all_local {
+                    Severity::Low
+                } else {
+                    Severity::Medium
+                },
                 confidence(project, &concerned),
                 format!("`{}` is declared, and no build passes it", arg.name),
                 (id, declaration.name_span),
@@ -144,7 +150,9 @@ fn is_needed(dockerfile: &Dockerfile, arg: &CommitArg, target: Option<&str>) -> 
         return true;
     }
     let wanted = match target {
-        Some(target) => stages.iter().find(|stage| stage.name.as_deref() == Some(&target.to_lowercase())),
+        Some(target) => stages
+            .iter()
+            .find(|stage| stage.name.as_deref() == Some(&target.to_lowercase())),
         None => stages.last(),
     };
     wanted.is_none_or(|stage| !dockerfile.needed_stages(stage.index).is_disjoint(&declaring))
@@ -153,7 +161,9 @@ fn is_needed(dockerfile: &Dockerfile, arg: &CommitArg, target: Option<&str>) -> 
 /// Whether a build is one for people who develop or test, by the name of its file.
 fn is_local(project: &Project, build: &Build) -> bool {
     let name = project.file(build.file).source.name().to_ascii_lowercase();
-    ["dev", "local", "test", "override", "debug"].iter().any(|word| name.contains(word))
+    ["dev", "local", "test", "override", "debug"]
+        .iter()
+        .any(|word| name.contains(word))
 }
 
 fn confidence(project: &Project, builds: &[&Build]) -> Confidence {
@@ -173,7 +183,9 @@ fn help(build: &Build, name: &str) -> String {
             "pass it: `docker compose build --build-arg {name}=\"$(git rev-parse HEAD)\"`, or build with `unstale build`, which passes it by itself"
         ),
         Via::Target(_) => {
-            format!("give the target `args = {{ {name} = {name} }}` with a `variable \"{name}\" {{}}`, and set it in the environment of the build")
+            format!(
+                "give the target `args = {{ {name} = {name} }}` with a `variable \"{name}\" {{}}`, and set it in the environment of the build"
+            )
         }
         Via::Step(..) => format!("add `build-args: {name}=${{{{ github.sha }}}}` to the step"),
         Via::Command(..) | Via::ComposeCommand(..) => {

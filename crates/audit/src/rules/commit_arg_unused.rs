@@ -38,7 +38,9 @@
 use super::Rule;
 use crate::facts::{Build, BuildArg, CommitArg, Via, commit_args};
 use crate::shell::Command;
-use crate::{Applicability, Confidence, Content, Edit, FileId, Finding, Fix, Project, ScriptPlace, Severity, Span};
+use crate::{
+    Applicability, Confidence, Content, Edit, FileId, Finding, Fix, Project, ScriptPlace, Severity, Span,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use unstale_dockerfile::{Dockerfile, Scope, Stage};
 
@@ -52,10 +54,58 @@ pub(super) const RULE: Rule = Rule::new(
 
 /// Programs that do not look at variables of their environment which they do not know.
 const INDIFFERENT: &[&str] = &[
-    "[", "addgroup", "adduser", "apk", "apt", "apt-get", "cat", "cd", "chgrp", "chmod", "chown", "command", "cp", "curl",
-    "cut", "dnf", "dpkg", "echo", "exit", "export", "find", "grep", "groupadd", "head", "id", "install", "ldconfig", "ln",
-    "locale-gen", "ls", "mkdir", "mv", "printf", "rm", "sed", "set", "sleep", "sort", "tail", "tar", "tee", "test", "touch",
-    "tr", "true", "unzip", "update-ca-certificates", "useradd", "usermod", "wget", "which", "yum",
+    "[",
+    "addgroup",
+    "adduser",
+    "apk",
+    "apt",
+    "apt-get",
+    "cat",
+    "cd",
+    "chgrp",
+    "chmod",
+    "chown",
+    "command",
+    "cp",
+    "curl",
+    "cut",
+    "dnf",
+    "dpkg",
+    "echo",
+    "exit",
+    "export",
+    "find",
+    "grep",
+    "groupadd",
+    "head",
+    "id",
+    "install",
+    "ldconfig",
+    "ln",
+    "locale-gen",
+    "ls",
+    "mkdir",
+    "mv",
+    "printf",
+    "rm",
+    "sed",
+    "set",
+    "sleep",
+    "sort",
+    "tail",
+    "tar",
+    "tee",
+    "test",
+    "touch",
+    "tr",
+    "true",
+    "unzip",
+    "update-ca-certificates",
+    "useradd",
+    "usermod",
+    "wget",
+    "which",
+    "yum",
 ];
 
 fn check(project: &Project, findings: &mut Vec<Finding>) {
@@ -94,7 +144,11 @@ fn never_used(project: &Project, id: FileId, stages: &[Stage], arg: &CommitArg) 
     };
     let mut instructions = dockerfile.instructions.iter().enumerate();
     let is_opaque = |(index, instruction): (usize, &unstale_dockerfile::Instruction)| {
-        let has_script = project.file(id).scripts.iter().any(|script| script.place == ScriptPlace::Run(index));
+        let has_script = project
+            .file(id)
+            .scripts
+            .iter()
+            .any(|script| script.place == ScriptPlace::Run(index));
         instruction.keyword == "RUN" && !has_script && is_behind(stages, arg, index)
     };
     if instructions.any(is_opaque) {
@@ -102,7 +156,10 @@ fn never_used(project: &Project, id: FileId, stages: &[Stage], arg: &CommitArg) 
     }
     let message = match reruns {
         None => format!("`{}` is declared and used nowhere", arg.name),
-        Some(_) => format!("`{}` is used nowhere, and each commit runs the `RUN`s behind it again", arg.name),
+        Some(_) => format!(
+            "`{}` is used nowhere, and each commit runs the `RUN`s behind it again",
+            arg.name
+        ),
     };
     let mut finding =
         Finding::new(RULE.id, Severity::Low, Confidence::High, message, (id, first.name_span)).help(format!(
@@ -117,12 +174,18 @@ fn never_used(project: &Project, id: FileId, stages: &[Stage], arg: &CommitArg) 
 
 /// Whether an instruction has the argument in its environment.
 fn is_behind(stages: &[Stage], arg: &CommitArg, instruction: usize) -> bool {
-    let Some(own) = stages.iter().find(|stage| stage.instructions.contains(&instruction)) else {
+    let Some(own) = stages
+        .iter()
+        .find(|stage| stage.instructions.contains(&instruction))
+    else {
         return false;
     };
     let mut stage = Some(own);
     while let Some(current) = stage {
-        if arg.declarations_in(current.index).any(|declaration| declaration.instruction < instruction) {
+        if arg
+            .declarations_in(current.index)
+            .any(|declaration| declaration.instruction < instruction)
+        {
             return true;
         }
         stage = current.base_stage.and_then(|base| stages.get(base));
@@ -145,7 +208,11 @@ fn empty_uses(
 ) {
     // The first instruction of each stage that gives the name a meaning; of those before the first stage, none.
     let mut declared: BTreeMap<usize, usize> = BTreeMap::new();
-    for declaration in dockerfile.declarations().into_iter().filter(|one| one.name == arg.name) {
+    for declaration in dockerfile
+        .declarations()
+        .into_iter()
+        .filter(|one| one.name == arg.name)
+    {
         if let Scope::Stage(stage) = declaration.scope {
             declared.entry(stage).or_insert(declaration.instruction);
         }
@@ -154,14 +221,22 @@ fn empty_uses(
     let source = &project.file(id).source;
     for one in &arg.uses {
         let instruction = &dockerfile.instructions[one.instruction];
-        let is_built = matches!(instruction.keyword.as_str(), "RUN" | "LABEL" | "ENV" | "COPY" | "ADD" | "WORKDIR");
-        let Some(own) = stages.iter().find(|stage| stage.instructions.contains(&one.instruction)) else {
+        let is_built = matches!(
+            instruction.keyword.as_str(),
+            "RUN" | "LABEL" | "ENV" | "COPY" | "ADD" | "WORKDIR"
+        );
+        let Some(own) = stages
+            .iter()
+            .find(|stage| stage.instructions.contains(&one.instruction))
+        else {
             continue;
         };
         let mut stage = Some(own);
         let mut is_declared = false;
         while let Some(current) = stage {
-            is_declared |= declared.get(&current.index).is_some_and(|first| *first < one.instruction);
+            is_declared |= declared
+                .get(&current.index)
+                .is_some_and(|first| *first < one.instruction);
             stage = current.base_stage.and_then(|base| stages.get(base));
         }
         let text = instruction.span.slice(source.text());
@@ -169,7 +244,11 @@ fn empty_uses(
         let sets = text.contains(&format!("{}=", arg.name)) && instruction.keyword == "RUN";
         let expands = text.contains(&format!("${}", arg.name)) || text.contains(&format!("${{{}", arg.name));
         let has_default = instruction.references.iter().any(|reference| {
-            reference.name == arg.name && reference.operator.as_deref().is_some_and(|operator| operator.contains('-'))
+            reference.name == arg.name
+                && reference
+                    .operator
+                    .as_deref()
+                    .is_some_and(|operator| operator.contains('-'))
         });
         if !is_built || is_declared || sets || !expands || has_default || !told.insert(own.index) {
             continue;
@@ -186,7 +265,10 @@ fn empty_uses(
             format!("`{}` is empty here: it is {elsewhere}", arg.name),
             (id, one.span),
         )
-        .help(format!("declare it in this stage: `ARG {}` before this instruction", arg.name))
+        .help(format!(
+            "declare it in this stage: `ARG {}` before this instruction",
+            arg.name
+        ))
         .fix(declare(id, source, instruction.span, &arg.name));
         if let Some(first) = arg.declarations.first() {
             finding = finding.also((id, first.name_span), "declared here");
@@ -201,7 +283,11 @@ fn declare(file: FileId, source: &crate::Source, before: Span, name: &str) -> Op
     if !indentation.trim().is_empty() {
         return None;
     }
-    let line_break = if source.text().contains("\r\n") { "\r\n" } else { "\n" };
+    let line_break = if source.text().contains("\r\n") {
+        "\r\n"
+    } else {
+        "\n"
+    };
     Some(Fix {
         title: format!("declare {name} in the stage that uses it"),
         change: format!("Declared {name} in the stage that uses it"),
@@ -218,7 +304,10 @@ fn declare(file: FileId, source: &crate::Source, before: Span, name: &str) -> Op
 /// Arguments that builds pass, and that no Dockerfile built with them declares.
 fn passed_to_none(project: &Project, findings: &mut Vec<Finding>) {
     let builds = &project.facts().builds;
-    let of_services: Vec<&Build> = builds.iter().filter(|build| matches!(build.via, Via::Service(_))).collect();
+    let of_services: Vec<&Build> = builds
+        .iter()
+        .filter(|build| matches!(build.via, Via::Service(_)))
+        .collect();
     // One argument can be that of several builds: of targets that inherit it, of services that share it.
     let mut passed: BTreeMap<(FileId, Span), (&BuildArg, Vec<&Build>)> = BTreeMap::new();
     for build in builds {
@@ -251,7 +340,10 @@ fn passed_to_none(project: &Project, findings: &mut Vec<Finding>) {
         let path = project.file(dockerfile).source.path();
         let many = builds.iter().any(|build| build.dockerfile != first.dockerfile);
         let message = match many {
-            true => format!("`{}` is passed, and none of the Dockerfiles declares it", arg.name),
+            true => format!(
+                "`{}` is passed, and none of the Dockerfiles declares it",
+                arg.name
+            ),
             false => format!("`{}` is passed, and `{path}` does not declare it", arg.name),
         };
         let confidence = match first.via {
@@ -270,9 +362,9 @@ fn passed_to_none(project: &Project, findings: &mut Vec<Finding>) {
 }
 
 fn has_own_frontend(dockerfile: &Dockerfile) -> bool {
-    dockerfile
-        .directive("syntax")
-        .is_some_and(|syntax| !syntax.starts_with("docker/dockerfile") && !syntax.starts_with("docker.io/docker/dockerfile"))
+    dockerfile.directive("syntax").is_some_and(|syntax| {
+        !syntax.starts_with("docker/dockerfile") && !syntax.starts_with("docker.io/docker/dockerfile")
+    })
 }
 
 /// The last `FROM`, that of the image.

@@ -47,8 +47,8 @@ use crate::facts::{
     dependency_installs,
 };
 use crate::shell::Command;
-use crate::{Finding, Project, ScriptPlace, Severity};
-use unstale_dockerfile::{Dockerfile, Stage};
+use crate::{Confidence, Finding, Project, ScriptPlace, Severity};
+use unstale_dockerfile::Dockerfile;
 
 pub(super) const RULE: Rule = Rule::new(
     "copy-before-install",
@@ -66,10 +66,14 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         if installs.is_empty() {
             continue;
         }
-        let Some(context) = project.facts().contexts.iter().find(|context| context.dockerfile == id) else {
+        let Some(context) = project
+            .facts()
+            .contexts
+            .iter()
+            .find(|context| context.dockerfile == id)
+        else {
             continue;
         };
-        let stages = dockerfile.stages();
         let copies = context_copies(dockerfile);
         let mut told: Vec<usize> = Vec::new();
         for copy in &copies {
@@ -78,24 +82,38 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             };
             let behind: Vec<(&DependencyInstall, Option<String>)> = installs
                 .iter()
-                .filter(|install| install.instruction > copy.instruction && is_based_on(&stages, install.stage, copy.stage))
+                .filter(|install| install.instruction > copy.instruction && install.stage == copy.stage)
                 .filter(|install| !told.contains(&install.instruction))
                 .filter(|install| !ran_before(&installs, install, copy))
-                .filter_map(|install| Some((install, wanted(project, context, dockerfile, source, install)?)))
+                .filter_map(|install| {
+                    Some((
+                        install,
+                        wanted(project, context, dockerfile, (copy, source), install)?,
+                    ))
+                })
                 .collect();
             let Some((first, manifest)) = behind.first() else {
                 continue;
             };
             told.extend(behind.iter().map(|(install, _)| install.instruction));
             let help = match manifest {
-                Some(manifest) => format!("copy `{manifest}` alone, run `{}`, and copy the rest behind it", first.name),
-                None => format!("run `{}` before the code is copied: it needs none of it", first.name),
+                Some(manifest) => format!(
+                    "copy `{manifest}` alone, run `{}`, and copy the rest behind it",
+                    first.name
+                ),
+                None => format!(
+                    "run `{}` before the code is copied: it needs none of it",
+                    first.name
+                ),
             };
             let mut finding = Finding::new(
                 RULE.id,
                 Severity::Low,
-                context.confidence(),
-                format!("`{}` is copied before `{}`: every edit runs it again", source.text, first.name),
+                context.confidence().max(Confidence::Medium),
+                format!(
+                    "`{}` is copied before `{}`: every edit runs it again",
+                    source.text, first.name
+                ),
                 (id, source.span),
             )
             .help(help);
@@ -121,21 +139,12 @@ fn broad<'c>(project: &Project, context: &BuildContext, copy: &'c ContextCopy) -
     })
 }
 
-fn is_based_on(stages: &[Stage], stage: usize, wanted: usize) -> bool {
-    let mut current = Some(stage);
-    while let Some(index) = current {
-        if index == wanted {
-            return true;
-        }
-        current = stages.get(index).and_then(|stage| stage.base_stage);
-    }
-    false
-}
-
 /// Whether dependencies were installed before the copy too: what comes behind adds what the code asks for.
 fn ran_before(installs: &[DependencyInstall], install: &DependencyInstall, copy: &ContextCopy) -> bool {
     let is_same = |other: &Manager| *other == install.manager && *other != Manager::System;
-    installs.iter().any(|other| other.instruction < copy.instruction && is_same(&other.manager))
+    installs
+        .iter()
+        .any(|other| other.instruction < copy.instruction && is_same(&other.manager))
 }
 
 /// Whether an install could stand before the copy, and which manifest it would need there. [`None`] if the files do not say
@@ -144,7 +153,7 @@ fn wanted(
     project: &Project,
     context: &BuildContext,
     dockerfile: &Dockerfile,
-    source: &ContextSource,
+    (copy, source): (&ContextCopy, &ContextSource),
     install: &DependencyInstall,
 ) -> Option<Option<String>> {
     // With a cache of its own the package manager fetches nothing twice.
@@ -154,10 +163,26 @@ fn wanted(
     }
     match install.what {
         Installs::Project => None,
-        Installs::Named => only_installs(project, context, install).then_some(None),
+        // What runs between may make what the install needs.
+        Installs::Named => (copy.instruction + 1..=install.instruction)
+            .filter(|index| {
+                dockerfile
+                    .instructions
+                    .get(*index)
+                    .is_some_and(|one| one.keyword == "RUN")
+            })
+            .all(|index| only_installs(project, context, index))
+            .then_some(None),
         Installs::Manifest => {
-            let folder = source.path.as_deref().filter(|_| !source.is_whole()).unwrap_or_default();
-            let manifest = install.manifests.iter().find_map(|name| manifest(project, context, folder, name))?;
+            let folder = source
+                .path
+                .as_deref()
+                .filter(|_| !source.is_whole())
+                .unwrap_or_default();
+            let manifest = install
+                .manifests
+                .iter()
+                .find_map(|name| manifest(project, context, folder, name))?;
             Some(Some(manifest))
         }
     }
@@ -168,7 +193,10 @@ fn manifest(project: &Project, context: &BuildContext, folder: &str, name: &str)
     let name = name.trim_start_matches("./");
     if name.contains(['$', '*']) || name.starts_with('/') {
         // A path of the image: what it is called there is what it is called here.
-        let base = name.rsplit('/').next().filter(|base| !base.contains(['$', '*']))?;
+        let base = name
+            .rsplit('/')
+            .next()
+            .filter(|base| !base.contains(['$', '*']))?;
         return find(project, context, folder, base);
     }
     find(project, context, folder, name)
@@ -179,25 +207,33 @@ fn find(project: &Project, context: &BuildContext, folder: &str, name: &str) -> 
         "" => name.to_owned(),
         folder => format!("{folder}/{name}"),
     };
-    let is_there = project.tree().files.contains(&context.join(&path)) && !context.ignores(project, &path, false);
+    let is_there =
+        project.tree().files.contains(&context.join(&path)) && !context.ignores(project, &path, false);
     is_there.then_some(path)
 }
 
 /// Whether a `RUN` does nothing but install packages by name, and clean up behind it.
-fn only_installs(project: &Project, context: &BuildContext, install: &DependencyInstall) -> bool {
-    let place = ScriptPlace::Run(install.instruction);
-    let Some(script) = project.file(context.dockerfile).scripts.iter().find(|script| script.place == place) else {
+fn only_installs(project: &Project, context: &BuildContext, instruction: usize) -> bool {
+    let place = ScriptPlace::Run(instruction);
+    let Some(script) = project
+        .file(context.dockerfile)
+        .scripts
+        .iter()
+        .find(|script| script.place == place)
+    else {
         return false;
     };
     let is_plain = |command: &Command| {
         let arguments = command.arguments();
         let is_local = arguments.iter().any(|word| {
-            !word.text.starts_with("/var/") && !word.text.starts_with("/usr/share/")
+            !word.text.starts_with("/var/")
+                && !word.text.starts_with("/usr/share/")
                 && !word.text.starts_with("/tmp/*")
                 && (word.text.starts_with(['/', '.', '$', '`', '<']) || word.text.ends_with(".deb"))
         });
         match command.name() {
-            "apt-get" | "apt" | "apk" | "dnf" | "yum" | "microdnf" | "zypper" | "gem" | "npm" | "pip" | "pip3" => !is_local,
+            "apt-get" | "apt" | "apk" | "dnf" | "yum" | "microdnf" | "zypper" | "gem" | "npm" | "pip"
+            | "pip3" => !is_local,
             "rm" => arguments.iter().all(|word| word.text.starts_with(['-', '/'])),
             "set" | "true" | "export" => true,
             _ => false,

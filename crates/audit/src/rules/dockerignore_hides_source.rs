@@ -60,7 +60,7 @@
 //!   first of these
 
 use super::Rule;
-use crate::dockerignore::{IgnoreFile, Line};
+use crate::dockerignore::{Content, IgnoreFile, Line};
 use crate::facts::{BuildContext, ContextIgnore, ContextOrigin, ContextSource, PathKind, context_copies};
 use crate::{Confidence, FileId, Finding, Project, Severity};
 use std::collections::BTreeSet;
@@ -78,35 +78,61 @@ const MOST_FILES: usize = 20_000;
 
 /// Extensions of code.
 pub(super) const CODE: &[&str] = &[
-    "c", "cc", "clj", "cpp", "cs", "css", "dart", "ex", "exs", "fs", "go", "h", "hpp", "hs", "html", "java", "jl", "js",
-    "jsx", "kt", "kts", "lua", "mjs", "php", "pl", "proto", "py", "rb", "rs", "scala", "scss", "sql", "svelte", "swift",
-    "tmpl", "ts", "tsx", "vue",
+    "c", "cc", "clj", "cpp", "cs", "css", "dart", "ex", "exs", "fs", "go", "h", "hpp", "hs", "html", "java",
+    "jl", "js", "jsx", "kt", "kts", "lua", "mjs", "php", "pl", "proto", "py", "rb", "rs", "scala", "scss",
+    "sql", "svelte", "swift", "tmpl", "ts", "tsx", "vue",
 ];
 
 /// Names of folders for outputs, which code has too.
-const OUTPUT_NAMES: &[&str] =
-    &["bin", "build", "cache", "coverage", "dist", "env", "lib", "log", "logs", "obj", "out", "target", "tmp", "vendor"];
+const OUTPUT_NAMES: &[&str] = &[
+    "bin", "build", "cache", "coverage", "dist", "env", "lib", "log", "logs", "obj", "out", "target", "tmp",
+    "vendor",
+];
 
 /// Folders below which code is.
-const CODE_FOLDERS: &[&str] = &["app", "apps", "cmd", "internal", "lib", "libs", "packages", "pkg", "src"];
+const CODE_FOLDERS: &[&str] = &[
+    "app", "apps", "cmd", "internal", "lib", "libs", "packages", "pkg", "src",
+];
 
 /// Files without which others are installed than those that were locked.
 const LOCK_FILES: &[&str] = &[
-    "Cargo.lock", "Gemfile.lock", "Pipfile.lock", "bun.lock", "bun.lockb", "composer.lock", "go.sum", "npm-shrinkwrap.json",
-    "package-lock.json", "pnpm-lock.yaml", "poetry.lock", "uv.lock", "yarn.lock",
+    "Cargo.lock",
+    "Gemfile.lock",
+    "Pipfile.lock",
+    "bun.lock",
+    "bun.lockb",
+    "composer.lock",
+    "go.sum",
+    "npm-shrinkwrap.json",
+    "package-lock.json",
+    "pnpm-lock.yaml",
+    "poetry.lock",
+    "uv.lock",
+    "yarn.lock",
 ];
 
 fn check(project: &Project, findings: &mut Vec<Finding>) {
     let mut folders_told: BTreeSet<(FileId, usize)> = BTreeSet::new();
     for (id, _, dockerfile) in project.dockerfiles() {
-        let contexts: Vec<&BuildContext> =
-            project.facts().contexts.iter().filter(|context| context.dockerfile == id).collect();
+        let contexts: Vec<&BuildContext> = project
+            .facts()
+            .contexts
+            .iter()
+            .filter(|context| context.dockerfile == id)
+            .collect();
         let copies = context_copies(dockerfile);
         for context in &contexts {
-            let (Some(ignore), ContextIgnore::File(ignore_id)) = (context.ignore_file(project), context.ignore) else {
+            let (Some(ignore), ContextIgnore::File(ignore_id)) =
+                (context.ignore_file(project), context.ignore)
+            else {
                 continue;
             };
-            let place = Place { project, context, ignore, ignore_id };
+            let place = Place {
+                project,
+                context,
+                ignore,
+                ignore_id,
+            };
             for copy in &copies {
                 for source in &copy.sources {
                     let found = place.hidden(source).or_else(|| {
@@ -130,13 +156,23 @@ struct Place<'p> {
 impl<'p> Place<'p> {
     fn finding(&self, severity: Severity, source: &ContextSource, line: &Line, message: String) -> Finding {
         let path = self.project.file(self.ignore_id).source.path();
-        Finding::new(RULE.id, severity, self.context.confidence(), message, (self.context.dockerfile, source.span))
-            .also((self.ignore_id, line.span), "leaves it out")
-            .help(format!("take the line out of `{path}`, or bring back what is copied with a line `!…` below it"))
+        Finding::new(
+            RULE.id,
+            severity,
+            self.context.confidence(),
+            message,
+            (self.context.dockerfile, source.span),
+        )
+        .also((self.ignore_id, line.span), "leaves it out")
+        .help(format!(
+            "take the line out of `{path}`, or bring back what is copied with a line `!…` below it"
+        ))
     }
 
     fn text(&self, line: &Line) -> &str {
-        line.span.slice(self.project.file(self.ignore_id).source.text()).trim()
+        line.span
+            .slice(self.project.file(self.ignore_id).source.text())
+            .trim()
     }
 
     /// What a source names, if nothing of it is in the context.
@@ -154,9 +190,16 @@ impl<'p> Place<'p> {
             return None;
         }
         let is_folder = kind != Some(PathKind::File);
-        let decision = self.ignore.decision(path, is_folder).filter(|decision| decision.ignored)?;
+        let decision = self
+            .ignore
+            .decision(path, is_folder)
+            .filter(|decision| decision.ignored)?;
         if is_folder && self.ignore.enters(path) {
-            let mut files = self.context.files_below(self.project, path).take(MOST_FILES).peekable();
+            let mut files = self
+                .context
+                .files_below(self.project, path)
+                .take(MOST_FILES)
+                .peekable();
             // Something may be brought back that no file shows.
             files.peek()?;
             if files.any(|file| !self.ignore.ignores(file, false)) {
@@ -164,16 +207,28 @@ impl<'p> Place<'p> {
             }
         }
         let line = self.text(decision.line);
-        let message = format!("`{}` is not in the context: `{line}` leaves it out, and the build fails", source.text);
+        let message = format!(
+            "`{}` is not in the context: `{line}` leaves it out, and the build fails",
+            source.text
+        );
         Some(self.finding(Severity::High, source, decision.line, message))
     }
 
     /// A copy of the whole context of which nothing is left.
     fn all_hidden(&self, source: &ContextSource) -> Option<Finding> {
+        // Something may be brought back that is made before the build.
+        let brings_back = |line: &Line| matches!(line.content, Content::Pattern { exception: true, .. });
+        if self.context.origin != ContextOrigin::Named && self.ignore.lines().iter().any(brings_back) {
+            return None;
+        }
         let mut hiding = None;
         let mut count = 0;
         for file in self.context.files_below(self.project, "").take(MOST_FILES) {
-            match self.ignore.decision(file, false).filter(|decision| decision.ignored) {
+            match self
+                .ignore
+                .decision(file, false)
+                .filter(|decision| decision.ignored)
+            {
                 Some(decision) => hiding = Some(decision.line),
                 None => return None,
             }
@@ -181,14 +236,22 @@ impl<'p> Place<'p> {
         }
         // The Dockerfile and the ignore file are in every context.
         let line = hiding.filter(|_| count > 2)?;
-        let message = format!("`{}` copies nothing: `{}` leaves all files out", source.text, self.text(line));
+        let message = format!(
+            "`{}` copies nothing: `{}` leaves all files out",
+            source.text,
+            self.text(line)
+        );
         Some(self.finding(Severity::High, source, line, message))
     }
 
     /// A pattern that would find files of which the ignore file leaves out all, or a lock file.
     fn hidden_matches(&self, source: &ContextSource, pattern: &str) -> Option<Finding> {
         let matcher = matcher(pattern)?;
-        let folder = pattern.split(['*', '?', '[']).next().and_then(|start| start.rsplit_once('/')).map_or("", |(folder, _)| folder);
+        let folder = pattern
+            .split(['*', '?', '['])
+            .next()
+            .and_then(|start| start.rsplit_once('/'))
+            .map_or("", |(folder, _)| folder);
         let depth = pattern.split('/').count();
         let mut hidden = Vec::new();
         let mut left = 0;
@@ -196,7 +259,11 @@ impl<'p> Place<'p> {
             if file.split('/').count() != depth || !matcher.selects(file, false) {
                 continue;
             }
-            match self.ignore.decision(file, false).filter(|decision| decision.ignored) {
+            match self
+                .ignore
+                .decision(file, false)
+                .filter(|decision| decision.ignored)
+            {
                 Some(decision) => hidden.push((file, decision.line)),
                 None => left += 1,
             }
@@ -210,11 +277,17 @@ impl<'p> Place<'p> {
         let (severity, message) = match left {
             0 => (
                 Severity::High,
-                format!("`{}` finds nothing in the context: `{text}` leaves `{file}` out", source.text),
+                format!(
+                    "`{}` finds nothing in the context: `{text}` leaves `{file}` out",
+                    source.text
+                ),
             ),
             _ => (
                 Severity::Medium,
-                format!("`{}` does not bring `{file}`: `{text}` leaves it out", source.text),
+                format!(
+                    "`{}` does not bring `{file}`: `{text}` leaves it out",
+                    source.text
+                ),
             ),
         };
         Some(self.finding(severity, source, line, message))
@@ -222,21 +295,31 @@ impl<'p> Place<'p> {
 
     /// Code below a copied folder that a line for outputs leaves out too. Gives the line's number with it.
     fn hidden_below(&self, source: &ContextSource) -> Option<(Finding, usize)> {
-        let path = source.path.as_deref().filter(|_| source.is_whole() || !source.is_pattern())?;
+        let path = source
+            .path
+            .as_deref()
+            .filter(|_| source.is_whole() || !source.is_pattern())?;
         let folder = if source.is_whole() { "" } else { path };
         for file in self.context.files_below(self.project, folder).take(MOST_FILES) {
             let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
             if !CODE.contains(&extension) || is_test(file) {
                 continue;
             }
-            let Some(decision) = self.ignore.decision(file, false).filter(|decision| decision.ignored) else {
+            let Some(decision) = self
+                .ignore
+                .decision(file, false)
+                .filter(|decision| decision.ignored)
+            else {
                 continue;
             };
             let line = self.text(decision.line);
             if !is_too_broad(line, file) {
                 continue;
             }
-            let message = format!("`{}` does not bring `{file}`: `{line}` leaves it out", source.text);
+            let message = format!(
+                "`{}` does not bring `{file}`: `{line}` leaves it out",
+                source.text
+            );
             let mut finding = self.finding(Severity::Medium, source, decision.line, message);
             finding.confidence = finding.confidence.min(Confidence::Medium);
             return Some((finding, decision.line.number));
@@ -247,7 +330,10 @@ impl<'p> Place<'p> {
 
 /// Whether a pattern for outputs at any depth leaves out a file that is code by its place: `**/build` and `src/build/x.ts`.
 fn is_too_broad(pattern: &str, file: &str) -> bool {
-    let bare = pattern.trim_end_matches("/**").trim_end_matches("/*").trim_matches('/');
+    let bare = pattern
+        .trim_end_matches("/**")
+        .trim_end_matches("/*")
+        .trim_matches('/');
     let Some(name) = bare.strip_prefix("**/") else {
         return false;
     };
@@ -266,11 +352,16 @@ fn is_too_broad(pattern: &str, file: &str) -> bool {
 
 fn is_test(file: &str) -> bool {
     file.split('/').any(|part| {
-        matches!(part, "test" | "tests" | "__tests__" | "spec" | "testdata" | "fixtures" | "e2e" | "examples" | "docs")
+        matches!(
+            part,
+            "test" | "tests" | "__tests__" | "spec" | "testdata" | "fixtures" | "e2e" | "examples" | "docs"
+        )
     }) || file.contains(".test.")
         || file.contains(".spec.")
 }
 
 fn matcher(pattern: &str) -> Option<Matcher> {
-    Selector::new(vec![pattern.to_owned()], Vec::new(), Vec::new()).matcher().ok()
+    Selector::new(vec![pattern.to_owned()], Vec::new(), Vec::new())
+        .matcher()
+        .ok()
 }

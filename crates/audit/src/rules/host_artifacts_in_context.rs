@@ -55,10 +55,12 @@
 
 use super::Rule;
 use crate::facts::{
-    Artifact, ArtifactKind, BuildContext, ContextCopy, ContextIgnore, ContextSource, DependencyInstall, Manifests,
-    context_copies, dependency_installs, working_folders,
+    Artifact, ArtifactKind, BuildContext, ContextCopy, ContextIgnore, ContextSource, DependencyInstall,
+    Manifests, context_copies, dependency_installs, working_folders,
 };
-use crate::{Applicability, Confidence, Content, Edit, FileId, Finding, Fix, Project, Severity, Source, Span};
+use crate::{
+    Applicability, Confidence, Content, Edit, FileId, Finding, Fix, Project, Severity, Source, Span,
+};
 use std::collections::BTreeSet;
 
 pub(super) const RULE: Rule = Rule::new(
@@ -91,7 +93,11 @@ impl Found<'_> {
 }
 
 /// Which copy of the whole context is worst: one that replaces what an install before it made, or the first.
-pub(super) fn worst<'a>(project: &Project, context: &BuildContext, artifacts: &'a [Artifact]) -> Option<Found<'a>> {
+pub(super) fn worst<'a>(
+    project: &Project,
+    context: &BuildContext,
+    artifacts: &'a [Artifact],
+) -> Option<Found<'a>> {
     let Content::Dockerfile(dockerfile) = &project.file(context.dockerfile).content else {
         return None;
     };
@@ -110,11 +116,17 @@ pub(super) fn worst<'a>(project: &Project, context: &BuildContext, artifacts: &'
     for (copy, source) in &copies {
         for artifact in artifacts {
             if let Some(install) = artifact.replaces(copy, &installs, &stages, &folders) {
-                return Some(Found { source: source.clone(), replaced: Some((artifact, install.clone())) });
+                return Some(Found {
+                    source: source.clone(),
+                    replaced: Some((artifact, install.clone())),
+                });
             }
         }
     }
-    Some(Found { source: first.clone(), replaced: None })
+    Some(Found {
+        source: first.clone(),
+        replaced: None,
+    })
 }
 
 /// Their names for a message.
@@ -197,7 +209,11 @@ fn lines(artifacts: &[Artifact]) -> Vec<String> {
     let patterns: BTreeSet<String> = artifacts.iter().map(Artifact::pattern).collect();
     // `**/x` leaves out `x` too.
     let is_covered = |line: &String| patterns.contains(&format!("**/{line}"));
-    patterns.iter().filter(|line| !is_covered(line)).cloned().collect()
+    patterns
+        .iter()
+        .filter(|line| !is_covered(line))
+        .cloned()
+        .collect()
 }
 
 fn shown(lines: &[String]) -> String {
@@ -222,6 +238,10 @@ fn add(file: FileId, source: &Source, lines: &[String]) -> Fix {
         change: format!("Added {} to {}", lines.join(", "), source.path()),
         impact: "Images hold nothing that the host has built".to_owned(),
         applicability: Applicability::Unsafe,
-        edits: vec![Edit { file, span: end, content }],
+        edits: vec![Edit {
+            file,
+            span: end,
+            content,
+        }],
     }
 }

@@ -72,6 +72,9 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             continue;
         }
         let artifacts = manifests.artifacts(project, context);
+        if assumed && artifacts.is_empty() || is_foreign(project.file(context.dockerfile).source.path()) {
+            continue;
+        }
         let Some(found) = worst(project, context, &artifacts) else {
             continue;
         };
@@ -95,7 +98,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 listed(&artifacts)
             ),
             (None, true) => {
-                format!("`{}` takes whatever lies in the folder into the image: there is no `{file}`", found.source.text)
+                format!(
+                    "`{}` takes whatever lies in the folder into the image: there is no `{file}`",
+                    found.source.text
+                )
             }
         };
         let wanted = match artifacts.is_empty() {
@@ -127,6 +133,12 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         finding.locations.truncate(4);
         findings.push(finding);
     }
+}
+
+/// Whether a Dockerfile is one of a dependency that was copied into the project.
+fn is_foreign(path: &str) -> bool {
+    path.split('/')
+        .any(|part| matches!(part, "vendor" | "third_party" | "node_modules"))
 }
 
 fn has_ignore_file_above(project: &Project, folder: &str) -> bool {
