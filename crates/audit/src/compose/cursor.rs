@@ -3,7 +3,14 @@
 use super::model::{Located, Place, Text};
 use crate::Span;
 use crate::yaml::{Entry, Node};
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
+
+/// How many entries may be looked at in one file: aliases let a small file mean a big one.
+const BUDGET: usize = 5_000_000;
+/// What an entry that is taken costs more than one that is looked at.
+const TAKEN: usize = 10;
 
 /// A value on the way.
 #[derive(Clone)]
@@ -16,6 +23,8 @@ pub(super) struct Cursor<'y> {
     anchor: Option<Arc<str>>,
     path: Arc<str>,
     folder: Arc<str>,
+    /// What is left of the budget.
+    left: Rc<Cell<usize>>,
 }
 
 impl<'y> Cursor<'y> {
@@ -27,7 +36,15 @@ impl<'y> Cursor<'y> {
             anchor: None,
             path: path.clone(),
             folder: folder.clone(),
+            left: Rc::new(Cell::new(BUDGET)),
         }
+    }
+
+    /// Whether so much can be spent.
+    fn spend(&self, cost: usize) -> bool {
+        let left = self.left.get().checked_sub(cost);
+        self.left.set(left.unwrap_or(0));
+        left.is_some()
     }
 
     fn down(&self, written: Node<'y>, entry: Option<Entry<'y>>) -> Cursor<'y> {
@@ -46,6 +63,7 @@ impl<'y> Cursor<'y> {
             anchor,
             path: self.path.clone(),
             folder: self.folder.clone(),
+            left: self.left.clone(),
         };
         if node != written {
             cursor.anchor = node.anchor().map(|(name, _)| name.into()).or(cursor.anchor);
@@ -54,6 +72,9 @@ impl<'y> Cursor<'y> {
     }
 
     pub(super) fn get(&self, key: &str) -> Option<Cursor<'y>> {
+        if !self.spend(self.node.merged_size()) {
+            return None;
+        }
         let entry = self.node.get_entry(key)?;
         Some(self.down(entry.value, Some(entry))).filter(|cursor| !cursor.is_reset())
     }
@@ -67,6 +88,9 @@ impl<'y> Cursor<'y> {
 
     /// All entries with their keys, merged ones too.
     pub(super) fn all_entries(&self) -> Vec<(String, Cursor<'y>)> {
+        if !self.spend(self.node.merged_size().saturating_mul(TAKEN)) {
+            return Vec::new();
+        }
         let named = |entry: &Entry<'y>| Some((entry.key.scalar()?.text().to_owned(), *entry));
         self.node
             .merged_entries()
@@ -76,7 +100,25 @@ impl<'y> Cursor<'y> {
             .collect()
     }
 
+    /// The entries that are written here, without what aliases and merge keys bring.
+    pub(super) fn own_entries(&self) -> Vec<(String, Cursor<'y>)> {
+        if self.node != self.written {
+            return Vec::new();
+        }
+        let entries = self.node.entries().filter(|entry| !entry.is_merge());
+        let named = |entry: Entry<'y>| {
+            Some((
+                entry.key.scalar()?.text().to_owned(),
+                self.down(entry.value, Some(entry)),
+            ))
+        };
+        entries.filter_map(named).collect()
+    }
+
     pub(super) fn items(&self) -> Vec<Cursor<'y>> {
+        if !self.spend(self.node.items().count().saturating_mul(TAKEN)) {
+            return Vec::new();
+        }
         self.node.items().map(|item| self.down(item, None)).collect()
     }
 

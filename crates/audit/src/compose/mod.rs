@@ -164,6 +164,9 @@ enum Form {
     Legacy,
 }
 
+/// How many entries are enough to tell what a file is.
+const LOOKED_AT: usize = 1_000;
+
 /// Whether a file is a Compose file, by what it holds.
 pub fn looks_like_compose(yaml: &Yaml) -> bool {
     yaml.root().and_then(form).is_some()
@@ -189,7 +192,10 @@ fn form(root: Node<'_>) -> Option<Form> {
     }
     let is_service = |node: Node<'_>| {
         let has = |key: &str| node.get(key).is_some();
-        node.is_mapping() && (has("image") || has("build") || has("extends"))
+        let is_job = ["script", "stage", "rules", "trigger", "needs"]
+            .iter()
+            .any(|key| has(key));
+        node.is_mapping() && !is_job && (has("image") || has("build") || has("extends"))
     };
     if let Some(services) = root.get("services") {
         let is_compose = services.is_mapping() || services.is_null();
@@ -197,7 +203,10 @@ fn form(root: Node<'_>) -> Option<Form> {
     }
     if root.get("include").is_some_and(Node::is_sequence) {
         let is_local = |item: Node<'_>| item.as_str().is_some() || item.get("path").is_some();
-        let is_gitlab = root.entries().any(|entry| entry.value.get("script").is_some());
+        let is_gitlab = root
+            .entries()
+            .take(LOOKED_AT)
+            .any(|entry| entry.value.get("script").is_some());
         let include = root.get("include")?;
         return (include.items().all(is_local) && !is_gitlab).then_some(Form::Services);
     }
@@ -216,6 +225,7 @@ fn form(root: Node<'_>) -> Option<Form> {
     }
     let own = || {
         root.entries()
+            .take(LOOKED_AT)
             .filter(|entry| entry.key.as_str() != Some("version"))
     };
     (own().next().is_some() && own().all(|entry| is_service(entry.value))).then_some(Form::Legacy)

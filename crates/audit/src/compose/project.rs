@@ -2,6 +2,9 @@
 //!
 //! Pure: files come from a function from paths to what was read. A file that is not there is left out.
 
+#[cfg(test)]
+mod tests;
+
 use super::merge::{merge, set_folder};
 use super::model::{Extends, Resource, Service, Text};
 use super::path::{join, resolve};

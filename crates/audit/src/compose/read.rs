@@ -183,7 +183,7 @@ fn directives(cursor: &Cursor<'_>, path: &mut Vec<String>, found: &mut Vec<Strin
     if is_marked {
         found.push(path.join("."));
     } else if path.len() < 3 {
-        for (key, below) in cursor.all_entries() {
+        for (key, below) in cursor.own_entries() {
             path.push(key);
             directives(&below, path, found);
             path.pop();

@@ -70,7 +70,7 @@ pub fn context_copies(dockerfile: &Dockerfile) -> Vec<ContextCopy> {
                 .sources
                 .iter()
                 .filter(|source| {
-                    !source.heredoc && !(instruction.keyword == "ADD" && is_address(&source.text))
+                    !source.heredoc && (instruction.keyword != "ADD" || !is_address(&source.text))
                 })
                 .map(|source| ContextSource {
                     path: context_path(&source.text),

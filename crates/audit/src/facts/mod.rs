@@ -5,13 +5,19 @@
 
 mod artifacts;
 mod builds;
+pub(crate) mod caches;
 mod commands;
 mod commit;
 mod compose;
 mod contexts;
 mod copies;
+pub(crate) mod environment;
+pub mod flow;
 mod installs;
+pub(crate) mod names;
+pub(crate) mod overrides;
 mod paths;
+pub(crate) mod units;
 
 pub use artifacts::{Artifact, ArtifactKind, Manifests};
 pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
@@ -34,6 +40,8 @@ pub struct Facts {
     pub compose: Vec<ComposeProject>,
     /// The context, or contexts, of every Dockerfile.
     pub contexts: Vec<BuildContext>,
+    /// What runs one after another.
+    pub flows: Vec<flow::Flow>,
 }
 
 impl Facts {
@@ -41,6 +49,11 @@ impl Facts {
         let compose = compose::projects(project);
         let builds = builds::of(project, &compose);
         let contexts = contexts::of(project, &builds);
-        Facts { builds, compose, contexts }
+        Facts {
+            builds,
+            compose,
+            contexts,
+            flows: flow::of(project),
+        }
     }
 }

@@ -133,7 +133,7 @@ fn never_used(project: &Project, id: FileId, stages: &[Stage], arg: &CommitArg) 
             continue;
         }
         let commands = script.script.commands();
-        if script.script.is_broken() || commands.iter().any(|command| may_read(command)) {
+        if script.script.is_broken() || commands.iter().any(may_read) {
             return None;
         }
         reruns = reruns.or_else(|| commands.first().map(|command| command.span));
@@ -331,7 +331,7 @@ fn passed_to_none(project: &Project, findings: &mut Vec<Finding>) {
                 _ => true,
             },
         };
-        let (Some(first), false) = (builds.first(), builds.iter().any(|build| declares(build))) else {
+        let (Some(first), false) = (builds.first(), builds.iter().any(declares)) else {
             continue;
         };
         let Some(dockerfile) = first.dockerfile else {

@@ -15,18 +15,37 @@ macro_rules! rules {
     };
 }
 
+mod by_place;
+
 rules! {
     broad_copy,
+    build_failure_ignored,
+    built_but_not_loaded,
+    cache_from_unbounded,
+    cache_from_without_cache_to,
+    ci_cache_mode_min,
+    ci_cache_poisoning_path,
+    classic_builder,
+    clear_not_gated,
+    clear_without_rebuild,
     commit_arg_busts_dependencies,
     commit_arg_missing,
     commit_arg_not_passed,
     commit_arg_unused,
     copy_before_install,
     dockerignore_hides_source,
+    gha_cache_scope_shared,
     host_artifacts_in_context,
+    inline_cache,
     missing_dockerignore,
+    no_cache_always,
+    prune_errors_hidden,
+    prune_keeps_shared,
+    prune_wrong_builder,
+    restart_does_not_recreate,
     suppression,
     unreadable_file,
+    up_without_build,
 }
 
 pub use suppression::RULE as SUPPRESSION;

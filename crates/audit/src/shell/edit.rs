@@ -5,7 +5,7 @@
 //! the indentation of a block), there is no edit.
 
 use super::command::Command;
-use super::word::Word;
+use super::word::{Site, Word};
 use crate::{Edit, FileId, MappedText, Source, Span};
 use std::ops::Range;
 use std::sync::Arc;
@@ -38,19 +38,25 @@ impl<'a> Editor<'a> {
     /// before goes if the command ends there then. Words that a variable brings are removed from its assignment.
     pub fn remove_words(&self, command: &Command, words: Range<usize>) -> Option<Edit> {
         let words = command.words.get(words)?;
-        let (first, last) = (words.first()?, words.last()?);
-        let text = &first.site.text;
-        for pair in words.windows(2) {
-            let gap = Span::new(pair[0].site.span.end, pair[1].site.span.start);
-            if !Arc::ptr_eq(text, &pair[1].site.text)
-                || !is_blank(gap.slice(text.text()))
-                || gap.start > gap.end
-            {
+        let sites: Vec<&Site> = words.iter().map(|word| &word.site).collect();
+        // An option and the variable that is its value stand side by side.
+        let used: Vec<&Site> = words
+            .iter()
+            .map(|word| word.used.as_ref().unwrap_or(&word.site))
+            .collect();
+        self.remove(&sites).or_else(|| self.remove(&used))
+    }
+
+    fn remove(&self, sites: &[&Site]) -> Option<Edit> {
+        let (first, last) = (sites.first()?, sites.last()?);
+        let text = &first.text;
+        for pair in sites.windows(2) {
+            let gap = Span::new(pair[0].span.end, pair[1].span.start);
+            if !Arc::ptr_eq(text, &pair[1].text) || !is_blank(gap.slice(text.text())) || gap.start > gap.end {
                 return None;
             }
         }
-        let words = Span::new(first.site.span.start, last.site.span.end);
-        let removals = removals(text.text(), words);
+        let removals = removals(text.text(), Span::new(first.span.start, last.span.end));
         removals
             .into_iter()
             .find_map(|removal| self.edit(text, removal, ""))

@@ -159,6 +159,9 @@ impl<'a> Table<'a> {
                 return None;
             }
         }
+        if let [one] = found.as_mut_slice() {
+            one.used = Some(word.site.clone());
+        }
         Some(found)
     }
 

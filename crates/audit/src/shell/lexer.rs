@@ -60,6 +60,7 @@ pub(super) fn word(text: &Arc<MappedText>, span: Span) -> Word {
         parts,
         certainty: Certainty::Certain,
         variable: None,
+        used: None,
         site: Site {
             text: Arc::clone(text),
             span,

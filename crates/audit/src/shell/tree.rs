@@ -4,20 +4,20 @@
 //! next line; `&&` behind `|&` is nested in the pipeline; what follows a heredoc's delimiter stands within the
 //! redirection; further words behind a redirection are its targets.
 
+mod branch;
+mod group;
+mod parser;
+mod redirect;
+
 use super::lexer;
-use super::statement::{
-    Arm, CaseArm, Heredoc, Join, Kind, Loop, RawAssignment, RawValue, Redirect, Simple, Statement,
-    Substitution, Token,
-};
+use super::statement::{Join, Kind, RawAssignment, RawValue, Simple, Statement, Substitution, Token};
 use crate::Span;
-use std::ops::ControlFlow;
-use tree_sitter::{Node, ParseOptions, ParseState, Parser};
+use group::{Item, group};
+use redirect::{after_heredoc, is_redirect};
+use tree_sitter::Node;
 
 /// How deep statements are followed into each other.
 const DEPTH: usize = 64;
-/// Texts over this are not read.
-const LONGEST: usize = 2 << 20;
-
 /// What was read of a text.
 #[derive(Debug, Default)]
 pub(super) struct Parsed {
@@ -29,32 +29,11 @@ pub(super) struct Parsed {
 /// Reads a text.
 pub(super) fn parse(text: &str) -> Parsed {
     let whole = Span::new(0, text.len());
-    let broken = Parsed {
-        statements: Vec::new(),
-        broken: vec![whole],
-    };
-    if text.len() > LONGEST {
-        return broken;
-    }
-    let mut parser = Parser::new();
-    if parser.set_language(&tree_sitter_bash::LANGUAGE.into()).is_err() {
-        return broken;
-    }
-    // The parser reports after a fixed number of its operations. A usual script takes far fewer reports than bytes.
-    let mut left = 1_000 + text.len();
-    let mut progress = |_: &ParseState| {
-        left = left.saturating_sub(1);
-        if left == 0 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    };
-    let options = ParseOptions::new().progress_callback(&mut progress);
-    let bytes = text.as_bytes();
-    let mut input = |at: usize, _| bytes.get(at..).unwrap_or_default();
-    let Some(tree) = parser.parse_with_options(&mut input, None, Some(options)) else {
-        return broken;
+    let Some(tree) = parser::read(text) else {
+        return Parsed {
+            statements: Vec::new(),
+            broken: vec![whole],
+        };
     };
     let mut reader = Reader {
         text,
@@ -63,7 +42,7 @@ pub(super) fn parse(text: &str) -> Parsed {
     let root = tree.root_node();
     let statements = reader.block(&children(root), DEPTH);
     if root.has_error() && reader.broken.is_empty() {
-        reader.broken.push(first_error(root).unwrap_or(whole));
+        reader.broken.push(parser::first_error(root).unwrap_or(whole));
     }
     Parsed {
         statements,
@@ -76,36 +55,12 @@ struct Reader<'a> {
     broken: Vec<Span>,
 }
 
-/// What a chain is put together from.
-enum Item<'t> {
-    Statement(Statement),
-    Join(Join),
-    Pipe,
-    Not(Span),
-    /// A statement ends here.
-    Break,
-    /// Redirections for the statement before.
-    Redirects(Vec<Node<'t>>),
-}
-
 fn children(node: Node<'_>) -> Vec<Node<'_>> {
     node.children(&mut node.walk()).collect()
 }
 
 fn span(node: Node<'_>) -> Span {
     Span::new(node.start_byte(), node.end_byte())
-}
-
-/// The first place that the parser could not read.
-fn first_error(root: Node<'_>) -> Option<Span> {
-    let mut stack = vec![root];
-    while let Some(node) = stack.pop() {
-        if node.is_error() || node.is_missing() {
-            return Some(span(node));
-        }
-        stack.extend(children(node).into_iter().rev().filter(Node::has_error));
-    }
-    None
 }
 
 /// Whether a node can be a word, or a part of one.
@@ -391,79 +346,6 @@ impl Reader<'_> {
         })
     }
 
-    /// Adds redirections to the statement before.
-    fn redirect(&mut self, items: &mut [Item<'_>], nodes: &[Node<'_>], depth: usize) {
-        let nested: Vec<_> = nodes
-            .iter()
-            .filter(|node| node.kind() == "heredoc_redirect")
-            .flat_map(|node| children(*node))
-            .filter(|child| is_redirect(child.kind()))
-            .collect();
-        for &node in nodes.iter().chain(&nested) {
-            let (redirect, more) = self.one_redirect(node, depth);
-            let words = self.tokens(&more, depth);
-            let Some(Item::Statement(statement)) = items.last_mut() else {
-                continue;
-            };
-            statement.redirects.extend(redirect);
-            if let (Kind::Simple(simple), Some(last)) = (&mut statement.kind, words.last()) {
-                statement.span.end = last.span.end;
-                simple.words.extend(words);
-            }
-        }
-    }
-
-    /// A redirection, and the words behind it that belong to the command.
-    fn one_redirect<'t>(&mut self, node: Node<'t>, depth: usize) -> (Option<Redirect>, Vec<Node<'t>>) {
-        let nodes = children(node);
-        let operator: String = nodes
-            .iter()
-            .take_while(|child| !child.is_named() || child.kind() == "file_descriptor")
-            .map(|child| span(*child).slice(self.text))
-            .collect();
-        if node.kind() == "heredoc_redirect" {
-            return (self.heredoc(node, &nodes, operator, depth), Vec::new());
-        }
-        let mut rest = nodes
-            .into_iter()
-            .filter(|child| is_word(child.kind()) && child.is_named());
-        let target = rest.next().map(|target| self.token(target, depth));
-        let end = target.as_ref().map_or(node.end_byte(), |target| target.span.end);
-        let redirect = Redirect {
-            span: Span::new(node.start_byte(), end),
-            operator,
-            target,
-            heredoc: None,
-        };
-        (Some(redirect), rest.collect())
-    }
-
-    fn heredoc(
-        &mut self,
-        node: Node<'_>,
-        nodes: &[Node<'_>],
-        operator: String,
-        depth: usize,
-    ) -> Option<Redirect> {
-        let delimiter = *nodes.iter().find(|child| child.kind() == "heredoc_start")?;
-        let body = nodes.iter().find(|child| child.kind() == "heredoc_body");
-        let strip_tabs = operator.ends_with('-');
-        Some(Redirect {
-            span: Span::new(node.start_byte(), delimiter.end_byte()),
-            operator,
-            target: Some(Token {
-                span: span(delimiter),
-                substitutions: Vec::new(),
-            }),
-            heredoc: body.map(|body| Heredoc {
-                body: span(*body),
-                quoted: span(delimiter).slice(self.text).contains(['"', '\'', '\\']),
-                strip_tabs,
-                substitutions: self.substitutions(*body, depth),
-            }),
-        })
-    }
-
     fn compound(&mut self, node: Node<'_>, depth: usize) -> Option<Statement> {
         let depth = match depth.checked_sub(1) {
             Some(depth) => depth,
@@ -541,197 +423,5 @@ impl Reader<'_> {
             }
         }
         words
-    }
-
-    fn if_statement(&mut self, nodes: &[Node<'_>], depth: usize) -> Kind {
-        let mut arms = Vec::new();
-        let mut otherwise = None;
-        let own: Vec<_> = nodes
-            .iter()
-            .copied()
-            .filter(|node| !matches!(node.kind(), "elif_clause" | "else_clause"))
-            .collect();
-        arms.push(self.arm(&own, depth));
-        for node in nodes {
-            match node.kind() {
-                "elif_clause" => arms.push(self.arm(&children(*node), depth)),
-                "else_clause" => otherwise = Some(self.block(&children(*node), depth)),
-                _ => {}
-            }
-        }
-        Kind::If { arms, otherwise }
-    }
-
-    /// `if condition; then body`.
-    fn arm(&mut self, nodes: &[Node<'_>], depth: usize) -> Arm {
-        let then = nodes
-            .iter()
-            .position(|node| node.kind() == "then")
-            .unwrap_or(nodes.len());
-        let (condition, body) = nodes.split_at(then);
-        let named: Vec<_> = condition.iter().filter(|node| node.is_named()).collect();
-        let span = match (named.first(), named.last()) {
-            (Some(first), Some(last)) => Span::new(first.start_byte(), last.end_byte()),
-            _ => Span::default(),
-        };
-        Arm {
-            condition: self.block(condition, depth),
-            span,
-            body: self.block(body, depth),
-        }
-    }
-
-    fn case(&mut self, node: Node<'_>, nodes: &[Node<'_>], depth: usize) -> Kind {
-        let value = node
-            .child_by_field_name("value")
-            .map(|value| self.token(value, depth));
-        let mut arms = Vec::new();
-        for item in nodes.iter().filter(|child| child.kind() == "case_item") {
-            let parts = children(*item);
-            let close = parts
-                .iter()
-                .position(|part| part.kind() == ")")
-                .unwrap_or(parts.len());
-            let (patterns, body) = parts.split_at(close);
-            arms.push(CaseArm {
-                patterns: self
-                    .tokens(
-                        &patterns
-                            .iter()
-                            .copied()
-                            .filter(Node::is_named)
-                            .collect::<Vec<_>>(),
-                        depth,
-                    )
-                    .into_iter()
-                    .map(|token| token.span)
-                    .collect(),
-                body: self.block(body, depth),
-            });
-        }
-        Kind::Case { value, arms }
-    }
-
-    fn repeat(&mut self, node: Node<'_>, nodes: &[Node<'_>], depth: usize) -> Kind {
-        let body = node.child_by_field_name("body");
-        let before: Vec<_> = nodes
-            .iter()
-            .copied()
-            .filter(|child| Some(child.id()) != body.map(|body| body.id()))
-            .collect();
-        let is_while = node.kind() == "while_statement";
-        let variable = node.child_by_field_name("variable").map(span);
-        let values: Vec<_> = match variable {
-            Some(variable) => before
-                .iter()
-                .copied()
-                .filter(|child| {
-                    child.start_byte() >= variable.end && is_word(child.kind()) && child.is_named()
-                })
-                .collect(),
-            None => Vec::new(),
-        };
-        Kind::Loop(Loop {
-            variable,
-            values: self.tokens(&values, depth),
-            condition: if is_while {
-                self.block(&before, depth)
-            } else {
-                Vec::new()
-            },
-            until: nodes.first().is_some_and(|first| first.kind() == "until"),
-            body: body.map_or_else(Vec::new, |body| self.block(&children(body), depth)),
-        })
-    }
-}
-
-fn is_redirect(kind: &str) -> bool {
-    matches!(kind, "file_redirect" | "heredoc_redirect" | "herestring_redirect")
-}
-
-/// What stands on the line of a heredoc's delimiter, behind it.
-fn after_heredoc(redirect: Node<'_>) -> Vec<Node<'_>> {
-    if redirect.kind() != "heredoc_redirect" {
-        return Vec::new();
-    }
-    children(redirect)
-        .into_iter()
-        .filter(|child| {
-            matches!(child.kind(), "pipeline" | "&&" | "||" | "list") || is_right(redirect, *child)
-        })
-        .collect()
-}
-
-fn is_right(redirect: Node<'_>, child: Node<'_>) -> bool {
-    child.is_named()
-        && redirect
-            .children_by_field_name("right", &mut redirect.walk())
-            .any(|right| right.id() == child.id())
-}
-
-/// Puts what a list consists of together as the shell does: `|` binds closest, `&&` and `||` from left to right.
-fn group(items: Vec<Item<'_>>) -> Option<Statement> {
-    let mut first: Option<Statement> = None;
-    let mut rest: Vec<(Join, Statement)> = Vec::new();
-    let mut join = Join::And;
-    let mut pipeline = Pipeline::default();
-    let mut add = |pipeline: Pipeline, join: Join| match pipeline.finish() {
-        Some(statement) if first.is_none() => first = Some(statement),
-        Some(statement) => rest.push((join, statement)),
-        None => {}
-    };
-    for item in items {
-        match item {
-            Item::Statement(statement) => pipeline.elements.push(statement),
-            Item::Not(span) => {
-                pipeline.negated = !pipeline.negated;
-                pipeline.start.get_or_insert(span.start);
-            }
-            Item::Join(next) => {
-                add(std::mem::take(&mut pipeline), join);
-                join = next;
-            }
-            Item::Pipe | Item::Break | Item::Redirects(_) => {}
-        }
-    }
-    add(pipeline, join);
-    let first = first?;
-    let Some((_, last)) = rest.last() else {
-        return Some(first);
-    };
-    let whole = Span::new(first.span.start, last.end());
-    Some(Statement::new(whole, Kind::Chain(Box::new(first), rest)))
-}
-
-#[derive(Default)]
-struct Pipeline {
-    negated: bool,
-    start: Option<usize>,
-    elements: Vec<Statement>,
-}
-
-impl Pipeline {
-    fn finish(mut self) -> Option<Statement> {
-        let last = self.elements.last()?;
-        if self.elements.len() == 1 && !self.negated {
-            return self.elements.pop();
-        }
-        let start = self.start.unwrap_or(self.elements[0].span.start);
-        let whole = Span::new(start, last.end());
-        let kind = Kind::Pipeline {
-            negated: self.negated,
-            elements: self.elements,
-        };
-        Some(Statement::new(whole, kind))
-    }
-}
-
-impl Statement {
-    /// Where it ends, with its redirections, but without the bodies of heredocs.
-    pub fn end(&self) -> usize {
-        self.redirects
-            .iter()
-            .map(|redirect| redirect.span.end)
-            .fold(self.span.end, usize::max)
     }
 }

@@ -20,6 +20,8 @@ pub struct Word {
     pub variable: Option<String>,
     /// Where its characters stand.
     pub(crate) site: Site,
+    /// Where the variable stands whose whole value it is.
+    pub(crate) used: Option<Site>,
 }
 
 /// How sure it is that a command has a word.

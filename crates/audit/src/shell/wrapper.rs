@@ -341,7 +341,7 @@ fn ssh(words: &[Word]) -> Vec<Inner> {
         at += if takes_next(text, SSH) { 2 } else { 1 };
     }
     // Unquoted variables in front of something that is more like a host hold options.
-    while words.get(at).is_some_and(|word| is_option_variable(word)) && at + 1 < words.len() {
+    while words.get(at).is_some_and(is_option_variable) && at + 1 < words.len() {
         at += 1;
     }
     if at >= words.len() {

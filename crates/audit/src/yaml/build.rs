@@ -1,8 +1,10 @@
 //! Makes a tree out of the parser's events, and finds the indicators that have no event: `-`, `?`, `:`, `|`, `>`.
 
+mod indicators;
+
 use super::YamlError;
 use super::node::{Content, NodeData, NodeId, Slot};
-use super::scalar::{Style, assemble, block_pieces, flow_pieces};
+use super::scalar::{Style, assemble, flow_pieces};
 use crate::Span;
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
 use std::collections::HashMap;
@@ -16,6 +18,16 @@ pub(super) struct Built {
     pub(super) nodes: Vec<NodeData>,
     pub(super) documents: Vec<NodeId>,
     pub(super) comments: Vec<Span>,
+}
+
+impl Built {
+    /// Whether a mapping begins with `{{`.
+    pub(super) fn has_double_braces(&self, text: &str) -> bool {
+        self.nodes.iter().any(|node| {
+            matches!(node.content, Content::Mapping { flow: true, .. })
+                && node.span.slice(text).starts_with("{{")
+        })
+    }
 }
 
 /// Reads `parsed`, and takes the words of scalars from `text`, which has the same length.
@@ -152,70 +164,6 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// The first byte from `at` that is neither white space nor in a comment.
-    fn skip_trivia(&self, mut at: usize) -> usize {
-        let bytes = self.parsed.as_bytes();
-        loop {
-            match bytes.get(at) {
-                Some(b' ' | b'\t' | b'\r' | b'\n') => at += 1,
-                Some(b'#') => match self.built.comments.binary_search_by_key(&at, |span| span.start) {
-                    Ok(index) => at = self.built.comments[index].end.max(at + 1),
-                    Err(_) => return at,
-                },
-                Some(0xEF) if self.parsed[at..].starts_with('\u{FEFF}') => at += 3,
-                _ => return at,
-            }
-        }
-    }
-
-    /// Goes over an indicator if it is the next thing. Where it stands.
-    fn indicator(&mut self, indicator: u8) -> Option<usize> {
-        let at = self.skip_trivia(self.cursor);
-        if self.parsed.as_bytes().get(at) != Some(&indicator) {
-            return None;
-        }
-        self.cursor = at + 1;
-        Some(at)
-    }
-
-    /// Goes over the indicators before a node that begins at `start` (with its properties) or, if that is not known, is
-    /// not written. Where the node's entry or item begins.
-    fn begin(&mut self, start: Option<usize>) -> usize {
-        let Some((open, data)) = self
-            .open
-            .last()
-            .map(|open| (open, &self.built.nodes[open.id.index()]))
-        else {
-            return start.unwrap_or(self.skip_trivia(self.cursor));
-        };
-        let before = |at: usize| start.is_none_or(|start| at < start);
-        let (is_mapping, flow) = match data.content {
-            Content::Mapping { flow, .. } => (true, flow),
-            Content::Sequence { flow, .. } => (false, flow),
-            _ => return start.unwrap_or(self.cursor),
-        };
-        let waits = open.key.is_some();
-        if flow && !waits {
-            while before(self.skip_trivia(self.cursor)) && self.indicator(b',').is_some() {}
-        }
-        let next = self.skip_trivia(self.cursor);
-        if !before(next) {
-            return start.unwrap_or(next);
-        }
-        let found = match (is_mapping, waits) {
-            (true, true) => self.indicator(b':'),
-            (true, false) => self.indicator(b'?'),
-            (false, _) if !flow => self.indicator(b'-'),
-            (false, _) => None,
-        };
-        match (found, start) {
-            (Some(at), _) => at,
-            (None, Some(start)) => start,
-            (None, None) if waits => self.cursor,
-            (None, None) => next,
-        }
-    }
-
     fn properties(span: Span, tag: Option<Span>, anchor: &Anchor) -> (usize, usize) {
         let anchor = anchor.as_ref().map(|(_, _, span)| *span);
         let starts = [tag, anchor].into_iter().flatten();
@@ -275,57 +223,6 @@ impl<'t> Builder<'t> {
         let slot = slot.min(outer.start);
         self.cursor = span.end;
         self.add(slot, (span, outer), Content::Scalar { style, text }, tag, anchor);
-    }
-
-    /// A block scalar's place from its header on, and its pieces. `from` is the end of what stands before the header.
-    fn block(&self, from: usize, content: Span, cooked: &str) -> (Span, Vec<(Span, Option<String>)>) {
-        let bytes = self.parsed.as_bytes();
-        let mut header = self.skip_trivia(from);
-        while !matches!(bytes.get(header), None | Some(b'|' | b'>')) && header < content.end {
-            header = self.skip_trivia(header + 1);
-        }
-        if !matches!(bytes.get(header), Some(b'|' | b'>')) {
-            return (content, Vec::new());
-        }
-        let line_end = |at: usize| {
-            let rest = &bytes[at..];
-            at + rest
-                .iter()
-                .position(|byte| matches!(byte, b'\n' | b'\r'))
-                .unwrap_or(rest.len())
-        };
-        let mut lines = line_end(header);
-        let head_end = lines;
-        lines += match &bytes[lines..] {
-            [b'\r', b'\n', ..] => 2,
-            [] => 0,
-            _ => 1,
-        };
-        let keeps = self.parsed[header..head_end]
-            .bytes()
-            .take(3)
-            .any(|byte| byte == b'+');
-        let lines = Span::new(lines, content.end.max(lines));
-        // The parser says where the first line that has words begins after its indentation.
-        let column = match cooked.bytes().all(|byte| byte == b'\n') {
-            true => usize::MAX,
-            false => self.parsed[..content.start]
-                .rfind(['\n', '\r'])
-                .map_or(content.start, |at| content.start - at - 1),
-        };
-        let pieces = block_pieces(self.parsed, lines, column, cooked);
-        // The end of the last line that has words, or that is kept.
-        let words = pieces.iter().rfind(|(_, said)| said.is_none());
-        let end = match (keeps, words) {
-            (true, _) if !lines.is_empty() => {
-                let said = lines.slice(self.parsed);
-                let said = said.strip_suffix('\n').unwrap_or(said);
-                lines.start + said.strip_suffix('\r').unwrap_or(said).len()
-            }
-            (_, None) => header + self.parsed[header..head_end].trim_end().len(),
-            (_, Some((words, _))) => words.end,
-        };
-        (Span::new(header, end.max(header + 1)), pieces)
     }
 
     fn alias(&mut self, span: Span, target: Option<NodeId>) {

@@ -54,22 +54,22 @@ pub struct Comment<'y> {
 }
 
 impl Yaml {
-    /// Reads a text. Where it is no YAML, it is read once more with its templates (`${{ … }}`, `{{ … }}`, `{% … %}`)
+    /// Reads a text. Where it is no YAML, or a mapping in double braces, it is read once more with its templates (`${{ … }}`, `{{ … }}`, `{% … %}`)
     /// taken for words; scalars give the templates as they are nevertheless.
     ///
     /// # Errors
     /// What the first try could not read, if the second fails too.
     pub fn parse(text: &str) -> Result<Yaml, YamlError> {
-        let error = match build::build(text, text) {
-            Ok(built) => return Ok(Yaml::of(text, false, built)),
-            Err(error) => error,
+        let plain = build::build(text, text);
+        // `{{ x }}` alone is YAML: a mapping whose key is a mapping. Nobody means that.
+        let is_template = plain.as_ref().map_or(true, |built| built.has_double_braces(text));
+        let masked = match is_template {
+            true => template::mask(text).and_then(|masked| build::build(&masked, text).ok()),
+            false => None,
         };
-        let Some(masked) = template::mask(text) else {
-            return Err(error);
-        };
-        match build::build(&masked, text) {
-            Ok(built) => Ok(Yaml::of(text, true, built)),
-            Err(_) => Err(error),
+        match masked {
+            Some(built) => Ok(Yaml::of(text, true, built)),
+            None => plain.map(|built| Yaml::of(text, false, built)),
         }
     }
 

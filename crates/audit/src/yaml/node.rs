@@ -314,6 +314,11 @@ impl<'y> Node<'y> {
         order
     }
 
+    /// How many entries [`Node::merged_entries`] looks at: what a lookup costs.
+    pub fn merged_size(self) -> usize {
+        self.with_merged().iter().map(|node| node.slots().len() + 1).sum()
+    }
+
     /// A mapping's entry by its key, its own or a merged one.
     pub fn get_entry(self, key: &str) -> Option<Entry<'y>> {
         let own = |node: Node<'y>| {

@@ -51,7 +51,7 @@ impl<'y> Scalar<'y> {
 }
 
 /// A part of a scalar's text: bytes of the file, and what they say if it is something else.
-type Piece = (Span, Option<String>);
+pub(super) type Piece = (Span, Option<String>);
 
 /// Puts pieces together.
 pub(super) fn assemble(pieces: &[Piece], text: &str) -> MappedText {

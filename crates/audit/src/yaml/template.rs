@@ -31,8 +31,10 @@ pub(super) fn mask(text: &str) -> Option<String> {
                 .slice(text)
                 .trim()
                 .is_empty();
-            // Control says nothing; before words, spaces would indent them.
-            let filler = match is_alone || (is_control(template.slice(text)) && !is_first) {
+            let is_before_item = Span::new(template.end, line.end).slice(text).starts_with("- ");
+            // Control says nothing; before a key, spaces would indent it.
+            let is_nothing = is_control(template.slice(text)) && (!is_first || is_before_item);
+            let filler = match is_alone || is_nothing {
                 true => ' ',
                 false => 'x',
             };

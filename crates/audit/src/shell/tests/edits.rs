@@ -100,6 +100,10 @@ fn words_within_a_line_go_with_one_blank() {
 #[test]
 fn words_of_a_variable_go_where_they_are_written() {
     assert_eq!(
+        remove("A=x\ndocker build -t \"$A\" .", "-t x"),
+        "A=x\ndocker build ."
+    );
+    assert_eq!(
         remove("A=\"--a --b\"\ndocker x $A", "--a"),
         "A=\"--b\"\ndocker x $A"
     );
@@ -250,7 +254,10 @@ fn words_are_inserted_and_replaced() {
 #[test]
 fn an_expression_is_replaced_as_a_whole() {
     let text = "docker push ${{ x }}-y";
-    let masked = crate::shell::github(&MappedText::verbatim(text, 0));
+    let masked = crate::shell::mask(
+        &MappedText::verbatim(text, 0),
+        &crate::workflow::expressions(text),
+    );
     let script = Script::read(&masked, Dialect::github());
     let source = Source::new("x", text);
     let editor = Editor::new(FileId::default(), &source);

@@ -34,13 +34,6 @@ impl Change {
         }
     }
 
-    fn remove(span: Span) -> Change {
-        Change {
-            span,
-            content: String::new(),
-        }
-    }
-
     /// The edit of the file that the text is of.
     pub fn of(self, file: FileId) -> Edit {
         Edit {
