@@ -193,11 +193,12 @@ impl Manifests {
                 });
             }
         }
+        let present: BTreeSet<String> = found.iter().map(|artifact| artifact.path.clone()).collect();
         for (manifest, made, kind) in &self.0 {
             let (Some(manifest), Some(path)) = (within(manifest), within(made)) else {
                 continue;
             };
-            let is_there = found.iter().any(|artifact| artifact.path == path);
+            let is_there = present.contains(&path);
             let is_kept = context.files_below(project, &path).next().is_some();
             if !is_there
                 && !is_kept

@@ -40,28 +40,48 @@ pub enum Installs {
 
 /// A package manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
 pub enum Manager {
+    /// npm.
     Npm,
+    /// Yarn.
     Yarn,
+    /// pnpm.
     Pnpm,
+    /// Bun.
     Bun,
+    /// pip, also through uv.
     Pip,
+    /// Poetry.
     Poetry,
+    /// uv.
     Uv,
+    /// Pipenv.
     Pipenv,
+    /// PDM.
     Pdm,
+    /// conda, mamba, micromamba.
     Conda,
+    /// Go's modules.
     Go,
+    /// Cargo.
     Cargo,
+    /// Bundler.
     Bundler,
+    /// RubyGems.
     Gem,
+    /// Composer.
     Composer,
+    /// Maven.
     Maven,
+    /// Gradle.
     Gradle,
+    /// NuGet through dotnet.
     Dotnet,
+    /// Mix.
     Mix,
+    /// pub, also through Flutter.
     Dart,
+    /// Swift's packages.
     Swift,
     /// The distribution's: apt, apk, dnf, yum, zypper, pacman.
     System,

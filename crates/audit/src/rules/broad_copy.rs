@@ -77,6 +77,9 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             let Some((copy, source)) = copy_of_image(dockerfile) else {
                 continue;
             };
+            if told.contains(&(ignore, context.folder.as_str())) {
+                continue;
+            }
             let idle = idle_files(project, context);
             if idle.iter().all(|name| goes_along(name)) || !told.insert((ignore, context.folder.as_str())) {
                 continue;

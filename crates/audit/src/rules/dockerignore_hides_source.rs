@@ -300,6 +300,11 @@ impl<'p> Place<'p> {
             .as_deref()
             .filter(|_| source.is_whole() || !source.is_pattern())?;
         let folder = if source.is_whole() { "" } else { path };
+        let is_broad =
+            |line: &Line| !self.text(line).starts_with('!') && output_name(self.text(line)).is_some();
+        if !self.ignore.lines().iter().any(is_broad) {
+            return None;
+        }
         for file in self.context.files_below(self.project, folder).take(MOST_FILES) {
             let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
             if !CODE.contains(&extension) || is_test(file) {
@@ -328,18 +333,21 @@ impl<'p> Place<'p> {
     }
 }
 
-/// Whether a pattern for outputs at any depth leaves out a file that is code by its place: `**/build` and `src/build/x.ts`.
-fn is_too_broad(pattern: &str, file: &str) -> bool {
+/// The name of outputs that a pattern leaves out at any depth: `build` of `**/build/`.
+fn output_name(pattern: &str) -> Option<&str> {
     let bare = pattern
         .trim_end_matches("/**")
         .trim_end_matches("/*")
         .trim_matches('/');
-    let Some(name) = bare.strip_prefix("**/") else {
+    bare.strip_prefix("**/")
+        .filter(|name| OUTPUT_NAMES.contains(name))
+}
+
+/// Whether a pattern for outputs at any depth leaves out a file that is code by its place: `**/build` and `src/build/x.ts`.
+fn is_too_broad(pattern: &str, file: &str) -> bool {
+    let Some(name) = output_name(pattern) else {
         return false;
     };
-    if !OUTPUT_NAMES.contains(&name) {
-        return false;
-    }
     let parts: Vec<&str> = file.split('/').collect();
     let Some(at) = parts.iter().position(|part| *part == name) else {
         return false;

@@ -129,6 +129,16 @@ pub(super) fn worst<'a>(
     })
 }
 
+/// Whether the Dockerfile copies its context whole.
+pub(super) fn copies_whole(project: &Project, context: &BuildContext) -> bool {
+    match &project.file(context.dockerfile).content {
+        Content::Dockerfile(dockerfile) => context_copies(dockerfile)
+            .iter()
+            .any(|copy| !copy.excludes && copy.whole().is_some()),
+        _ => false,
+    }
+}
+
 /// Their names for a message.
 pub(super) fn listed(artifacts: &[Artifact]) -> String {
     let mut patterns: Vec<String> = Vec::new();
@@ -154,6 +164,9 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         let ContextIgnore::File(ignore) = context.ignore else {
             continue;
         };
+        if !copies_whole(project, context) || !told.insert((ignore, &context.folder)) {
+            continue;
+        }
         let artifacts = manifests.artifacts(project, context);
         if artifacts.is_empty() {
             continue;
@@ -161,9 +174,6 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         let Some(found) = worst(project, context, &artifacts) else {
             continue;
         };
-        if !told.insert((ignore, &context.folder)) {
-            continue;
-        }
         let severity = match &found.replaced {
             Some(_) => Severity::High,
             None => artifacts.iter().map(severity).max().unwrap_or(Severity::Low),

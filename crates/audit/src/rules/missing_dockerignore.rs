@@ -46,7 +46,7 @@
 //! ```
 
 use super::Rule;
-use super::host_artifacts_in_context::{listed, worst};
+use super::host_artifacts_in_context::{copies_whole, listed, worst};
 use crate::facts::{ContextIgnore, ContextOrigin, Manifests};
 use crate::{Finding, Project, Severity};
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     // One finding for a folder, whatever number of Dockerfiles are built with it.
     let mut by_folder: BTreeMap<&str, Finding> = BTreeMap::new();
     for context in &project.facts().contexts {
-        if context.ignore != ContextIgnore::Missing {
+        if context.ignore != ContextIgnore::Missing || !copies_whole(project, context) {
             continue;
         }
         // The folder may be another one, which has an ignore file.

@@ -57,9 +57,15 @@ pub fn given(project: &Project, dockerfile: FileId, name: &str) -> Given {
             given.giving.push(index);
         }
     }
-    given.elsewhere |= project
-        .files()
-        .any(|(_, file)| gives_elsewhere(&file.content, file.source.text(), name));
+    // All files are looked through only where it decides something.
+    if given.by_none() {
+        given.elsewhere = project.files().any(|(id, file)| {
+            let is_read = builds
+                .iter()
+                .any(|build| build.file == id && build.arg(name).is_some());
+            !is_read && gives_elsewhere(&file.content, file.source.text(), name)
+        });
+    }
     given
 }
 
@@ -82,13 +88,9 @@ fn gives_elsewhere(content: &Content, text: &str, name: &str) -> bool {
                     .iter()
                     .any(|pair| speaks_of_args(&pair.name) && mentions(pair.text(), name))
         }),
-        Content::Script | Content::Makefile(_) | Content::GitlabPipeline(_) => {
-            // A line of a command that was read is not among these: `--build-arg NAME=` stands in it, and is looked at above.
-            let is_option = |line: &str| {
-                speaks_of_args(line) && !line.contains("--build-arg ") && !line.contains("--build-arg=")
-            };
-            text.lines().any(|line| is_option(line) && mentions(line, name))
-        }
+        Content::Script | Content::Makefile(_) | Content::GitlabPipeline(_) => text
+            .lines()
+            .any(|line| speaks_of_args(line) && mentions(line, name)),
         _ => false,
     }
 }
