@@ -25,6 +25,7 @@ macro_rules! rule_tests {
 
 rule_tests! {
     bind_masks_image
+    broad_copy
     build_failure_ignored
     built_but_not_loaded
     cache_from_unbounded
@@ -35,8 +36,16 @@ rule_tests! {
     classic_builder
     clear_not_gated
     clear_without_rebuild
+    commit_arg_busts_dependencies
+    commit_arg_missing
+    commit_arg_not_passed
+    commit_arg_unused
+    copy_before_install
+    dockerignore_hides_source
     gha_cache_scope_shared
+    host_artifacts_in_context
     inline_cache
+    missing_dockerignore
     no_cache_always
     prune_errors_hidden
     prune_keeps_shared
