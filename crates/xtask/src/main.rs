@@ -11,9 +11,9 @@
 mod campaign;
 mod clearing_table;
 mod clears;
-mod crater;
 mod corpus;
 mod corpus_sample;
+mod crater;
 mod dockerfiles;
 mod false_hits;
 mod plain;

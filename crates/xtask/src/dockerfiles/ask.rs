@@ -189,11 +189,9 @@ fn in_mixed_case(bytes: &[u8]) -> Vec<u8> {
         }
     }
     if let Some(first) = file.instructions.first() {
-        let before = &bytes[..first.keyword_span.start];
-        let line = before
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
+        // An instruction can begin lines before its keyword, with nothing but a continuation.
+        let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+        let line: usize = lines.take(first.start_line - 1).map(<[u8]>::len).sum();
         let mark = if line == 0 && bytes.starts_with(b"\xEF\xBB\xBF") {
             3
         } else {
@@ -244,4 +242,30 @@ fn instructions(lint: &Value) -> Result<Vec<Told>, String> {
         all.remove(0);
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_mixed_case;
+
+    fn shown(text: &str) -> String {
+        String::from_utf8(in_mixed_case(text.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn keywords_are_in_mixed_case_and_a_stage_stands_before_them() {
+        assert_eq!(
+            shown("# c\nARG A\nfrom $A\n"),
+            "# c\nfROM scratch\naRG A\nfROM $A\n"
+        );
+        assert_eq!(
+            shown("\u{feff}RUN <<E\nRUN x\nE\n"),
+            "\u{feff}fROM scratch\nrUN <<E\nRUN x\nE\n"
+        );
+        assert_eq!(
+            shown("#c\n\\\n#d\nRU\\\nN x\n"),
+            "#c\nfROM scratch\n\\\n#d\nrU\\\nN x\n"
+        );
+        assert_eq!(shown("# c\n"), "# c\n");
+    }
 }

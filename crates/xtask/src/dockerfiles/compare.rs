@@ -108,3 +108,68 @@ pub fn compare(bytes: &[u8], answer: &Answer) -> Compared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(keyword: &str, start: usize, end: usize) -> Told {
+        let keyword = keyword.to_owned();
+        Told { keyword, start, end }
+    }
+
+    fn taken(instructions: Vec<Told>) -> Answer {
+        Answer {
+            syntax: Ok(()),
+            instructions,
+            later: None,
+        }
+    }
+
+    fn refused(message: &str, line: Option<usize>) -> Answer {
+        let syntax = Err((message.to_owned(), line));
+        Answer {
+            syntax,
+            instructions: Vec::new(),
+            later: None,
+        }
+    }
+
+    fn agrees(text: &str, answer: &Answer) -> bool {
+        !matches!(compare(text.as_bytes(), answer), Compared::Disagreement { .. })
+    }
+
+    #[test]
+    fn a_difference_of_any_kind_is_a_disagreement() {
+        let text = "FROM a\nRUN x \\\n y\n";
+        assert!(agrees(text, &taken(vec![told("from", 1, 1), told("run", 2, 3)])));
+        assert!(!agrees(text, &taken(vec![told("from", 1, 1), told("run", 2, 2)])));
+        assert!(!agrees(text, &taken(vec![told("from", 1, 1)])));
+        assert!(!agrees(text, &taken(vec![told("from", 1, 1), told("cmd", 2, 3)])));
+        assert!(!agrees(text, &refused("unknown instruction: RUN", Some(2))));
+        assert!(!agrees(
+            "FROM a\nFOO\n",
+            &taken(vec![told("from", 1, 1), told("foo", 2, 2)])
+        ));
+        assert!(agrees(
+            "FROM a\nFOO\n",
+            &refused("unknown instruction: FOO", Some(2))
+        ));
+        assert!(!agrees(
+            "FROM a\nFOO\n",
+            &refused("unknown instruction: FOO", Some(1))
+        ));
+    }
+
+    #[test]
+    fn only_named_errors_are_counted_from_the_line_before() {
+        assert!(agrees(
+            "# escape=x\nFROM a\n",
+            &refused("invalid escape token 'x'", Some(0))
+        ));
+        assert!(!agrees(
+            "# escape=x\nFROM a\n",
+            &refused("invalid escape token 'x'", Some(1))
+        ));
+    }
+}

@@ -215,7 +215,7 @@ const HEADS: &[&str] = &[
 pub fn all(real: &[File], count: usize, seed: u64) -> Vec<File> {
     let one = |number: usize| {
         let mut random = StdRng::seed_from_u64(seed.wrapping_mul(1_000_003).wrapping_add(number as u64));
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             return File {
                 name: format!("composed+{number}"),
                 bytes: composed(&mut random),
