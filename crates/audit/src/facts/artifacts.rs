@@ -179,6 +179,9 @@ impl Manifests {
             let Some(kind) = kind_of(name) else {
                 continue;
             };
+            if kind == ArtifactKind::Settings && is_example(path) {
+                continue;
+            }
             if kind == ArtifactKind::Output && !self.has_project(&context.join(path), project) {
                 continue;
             }
