@@ -305,7 +305,11 @@ pub(crate) fn is_same_store(import: &CacheUse, export: &CacheUse) -> Likeness {
                     .unwrap_or(text)
                     .to_owned()
             };
-            names::texts(&plain(&attribute(from, "src", "")), &plain(&to))
+            let found = names::texts(&plain(&attribute(from, "src", "")), &plain(&to));
+            match import.file == export.file {
+                true => found.max(Likeness::Possible),
+                false => found,
+            }
         }
         _ => {
             let of = |cache: &crate::docker::Cache| {
