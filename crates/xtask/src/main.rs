@@ -11,9 +11,10 @@
 mod campaign;
 mod clearing_table;
 mod clears;
-mod crater;
 mod corpus;
 mod corpus_sample;
+mod crater;
+mod dockerfiles;
 mod false_hits;
 mod plain;
 mod plan_speed;
@@ -38,6 +39,8 @@ enum Task {
     Campaign(campaign::Arguments),
     /// Clears against builds: random histories, `unstale clear`, and what the next build reuses
     Clears(clears::Arguments),
+    /// The Dockerfile reader against the engine's own frontend, on a corpus and mutations of it
+    Dockerfiles(dockerfiles::Arguments),
     /// Ways of clearing: what each does to the next build, on each engine
     ClearingTable(clearing_table::Arguments),
     /// How long a plan takes with nothing to do, beside `docker compose build`
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Task::FalseHits(arguments) => false_hits::measure(&arguments),
         Task::Campaign(arguments) => campaign::campaign(&arguments),
         Task::Clears(arguments) => clears::campaign(&arguments),
+        Task::Dockerfiles(arguments) => dockerfiles::compare_all(&arguments),
         Task::ClearingTable(arguments) => clearing_table::measure(&arguments),
         Task::PlanSpeed(arguments) => plan_speed::measure_all(&arguments),
         Task::Crater(arguments) => crater::campaign(&arguments),

@@ -66,7 +66,13 @@ fn caches<'a>(project: &'a Project, key: &str, of: fn(&Build) -> &Vec<CacheUse>)
         }
     }
     for one in overrides(project).into_iter().filter(|one| one.key == key) {
-        let Override { value, file, span, removal, .. } = one;
+        let Override {
+            value,
+            file,
+            span,
+            removal,
+            ..
+        } = one;
         let cache = CacheUse::new(&value, file, span, removal);
         found.push(CacheAt { build: None, cache });
     }
@@ -106,14 +112,20 @@ pub(crate) fn images_of(project: &Project, build: &Build) -> Vec<String> {
         }
     }
     for output in &build.outputs {
-        let name = output.split(',').find_map(|field| field.trim().strip_prefix("name="));
+        let name = output
+            .split(',')
+            .find_map(|field| field.trim().strip_prefix("name="));
         images.extend(name.map(str::to_owned));
     }
     if let (true, Via::Service(service)) = (images.is_empty(), &build.via) {
         images.extend(["-", "_"].map(|between| format!("${{COMPOSE_PROJECT_NAME}}{between}{service}")));
     }
     if build.is_of_compose() {
-        let services = project.facts().builds.iter().filter(|one| matches!(one.via, Via::Service(_)));
+        let services = project
+            .facts()
+            .builds
+            .iter()
+            .filter(|one| matches!(one.via, Via::Service(_)));
         images.extend(services.flat_map(|service| images_of(project, service)));
     }
     images
@@ -164,11 +176,25 @@ pub(crate) fn inline(project: &Project) -> Vec<Inline<'_>> {
         };
         if let Some(arg) = build.arg(INLINE_CACHE) {
             if let Some((confidence, from)) = value_of(project, arg, &mut environment) {
-                add(at(arg.file, arg.span, arg.removal.clone(), false, confidence, from));
+                add(at(
+                    arg.file,
+                    arg.span,
+                    arg.removal.clone(),
+                    false,
+                    confidence,
+                    from,
+                ));
             }
         }
         for cache in build.cache_to.iter().filter(|cache| cache.cache.kind == "inline") {
-            add(at(cache.file, cache.span, cache.removal.clone(), true, Confidence::High, None));
+            add(at(
+                cache.file,
+                cache.span,
+                cache.removal.clone(),
+                true,
+                Confidence::High,
+                None,
+            ));
         }
     }
     for one in overrides(project) {
@@ -178,9 +204,16 @@ pub(crate) fn inline(project: &Project) -> Vec<Inline<'_>> {
         }
         let concerns = |build: &&Build| matches!(&build.via, Via::Target(name) if one.concerns(name));
         let builds: Vec<&Build> = project.facts().builds.iter().filter(concerns).collect();
-        let images = builds.iter().flat_map(|build| images_of(project, build)).collect();
+        let images = builds
+            .iter()
+            .flat_map(|build| images_of(project, build))
+            .collect();
         let inline = at(one.file, one.span, one.removal, is_export, Confidence::High, None);
-        found.push(Inline { builds, images, ..inline });
+        found.push(Inline {
+            builds,
+            images,
+            ..inline
+        });
     }
     found
 }
@@ -249,25 +282,39 @@ pub(crate) fn is_same_store(import: &CacheUse, export: &CacheUse) -> Likeness {
     }
     let attribute = |cache: &crate::docker::Cache, name: &str, default: &str| {
         let value = cache.attributes.get(name).cloned();
-        value.filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
+        value
+            .filter(|value| !value.is_empty())
+            .unwrap_or_else(|| default.to_owned())
     };
     match from.kind.as_str() {
         "registry" => match (&from.reference, &to.reference) {
             (Some(from), Some(to)) => names::images(from, to),
             _ => Likeness::Different,
         },
-        "gha" => names::texts(&attribute(from, "scope", "buildkit"), &attribute(to, "scope", "buildkit")),
+        "gha" => names::texts(
+            &attribute(from, "scope", "buildkit"),
+            &attribute(to, "scope", "buildkit"),
+        ),
         "local" => {
             let to = attribute(to, "dest", "");
             // The usual dance: the new folder takes the place of the old one afterwards.
             let plain = |text: &str| {
                 let text = text.trim_end_matches('/').trim_start_matches("./");
-                text.strip_suffix("-new").or(text.strip_suffix("-next")).unwrap_or(text).to_owned()
+                text.strip_suffix("-new")
+                    .or(text.strip_suffix("-next"))
+                    .unwrap_or(text)
+                    .to_owned()
             };
-            names::texts(&plain(&attribute(from, "src", "")), &plain(&to))
+            let found = names::texts(&plain(&attribute(from, "src", "")), &plain(&to));
+            match import.file == export.file {
+                true => found.max(Likeness::Possible),
+                false => found,
+            }
         }
         _ => {
-            let of = |cache: &crate::docker::Cache| attribute(cache, "name", "buildkit") + &attribute(cache, "bucket", "");
+            let of = |cache: &crate::docker::Cache| {
+                attribute(cache, "name", "buildkit") + &attribute(cache, "bucket", "")
+            };
             names::texts(&of(from), &of(to))
         }
     }
@@ -283,7 +330,10 @@ pub(crate) fn name(cache: &CacheUse) -> String {
             Some(scope) => format!("GitHub's cache, scope `{scope}`,"),
             None => "GitHub's cache".to_owned(),
         },
-        "local" => format!("the folder `{}`", attribute("src").or(attribute("dest")).unwrap_or_default()),
+        "local" => format!(
+            "the folder `{}`",
+            attribute("src").or(attribute("dest")).unwrap_or_default()
+        ),
         kind => format!("the {kind} cache `{}`", attribute("name").unwrap_or("buildkit")),
     }
 }

@@ -33,12 +33,17 @@ pub(crate) fn settings(project: &Project, name: &str) -> Vec<EnvSetting> {
                 of_pairs(file, &workflow.env, name, &mut found);
                 for job in &workflow.jobs {
                     of_pairs(file, &job.env, name, &mut found);
-                    job.steps.iter().for_each(|step| of_pairs(file, &step.env, name, &mut found));
+                    job.steps
+                        .iter()
+                        .for_each(|step| of_pairs(file, &step.env, name, &mut found));
                 }
             }
             Content::GitlabPipeline(pipeline) => {
                 of_pairs(file, &pipeline.variables, name, &mut found);
-                pipeline.jobs.iter().for_each(|job| of_pairs(file, &job.variables, name, &mut found));
+                pipeline
+                    .jobs
+                    .iter()
+                    .for_each(|job| of_pairs(file, &job.variables, name, &mut found));
             }
             Content::Makefile(makefile) => {
                 for variable in makefile.variables.iter().filter(|variable| variable.name == name) {
@@ -64,7 +69,13 @@ pub(crate) fn settings(project: &Project, name: &str) -> Vec<EnvSetting> {
     found
 }
 
-fn of_script(project: &Project, file: FileId, embedded: &EmbeddedScript, name: &str, found: &mut Vec<EnvSetting>) {
+fn of_script(
+    project: &Project,
+    file: FileId,
+    embedded: &EmbeddedScript,
+    name: &str,
+    found: &mut Vec<EnvSetting>,
+) {
     let script = &embedded.script;
     let text = project.file(file).source.text();
     let mut add = |assignment: &Assignment, is_for_one_command: bool| {
@@ -91,7 +102,11 @@ fn of_script(project: &Project, file: FileId, embedded: &EmbeddedScript, name: &
             && command.arguments().iter().any(|word| word.text == name)
     };
     let is_exported_later = script.commands().iter().any(exports);
-    for assignment in script.assignments().iter().filter(|assignment| assignment.name == name) {
+    for assignment in script
+        .assignments()
+        .iter()
+        .filter(|assignment| assignment.name == name)
+    {
         // What is set for one command stands among its own.
         let is_own = |command: &Command| command.assignments.iter().any(|own| own.span == assignment.span);
         if (assignment.exported || is_exported_later) && !script.commands().iter().any(is_own) {
@@ -99,14 +114,28 @@ fn of_script(project: &Project, file: FileId, embedded: &EmbeddedScript, name: &
         }
     }
     for command in script.commands() {
-        for assignment in command.assignments.iter().filter(|assignment| assignment.name == name) {
+        for assignment in command
+            .assignments
+            .iter()
+            .filter(|assignment| assignment.name == name)
+        {
             add(assignment, true);
         }
     }
     // `echo "NAME=value" >> "$GITHUB_ENV"`.
-    for command in script.commands().iter().filter(|command| command.name() == "echo") {
-        let to_env = command.redirections.iter().any(|one| one.target.contains("GITHUB_ENV"));
-        let set = command.arguments().iter().find_map(|word| Some((word, word.text.strip_prefix(name)?.strip_prefix('=')?)));
+    for command in script
+        .commands()
+        .iter()
+        .filter(|command| command.name() == "echo")
+    {
+        let to_env = command
+            .redirections
+            .iter()
+            .any(|one| one.target.contains("GITHUB_ENV"));
+        let set = command
+            .arguments()
+            .iter()
+            .find_map(|word| Some((word, word.text.strip_prefix(name)?.strip_prefix('=')?)));
         if let (true, Some((word, value))) = (to_env && text.is_char_boundary(command.span.end), set) {
             found.push(EnvSetting {
                 file,
@@ -123,8 +152,12 @@ fn of_script(project: &Project, file: FileId, embedded: &EmbeddedScript, name: &
 fn whole_line(project: &Project, file: FileId, span: Span) -> Vec<Edit> {
     let source = &project.file(file).source;
     let line = source.whole_lines(span);
-    let before = Span::new(line.start, span.start.max(line.start)).slice(source.text()).trim();
-    let after = Span::new(span.end.min(line.end), line.end).slice(source.text()).trim();
+    let before = Span::new(line.start, span.start.max(line.start))
+        .slice(source.text())
+        .trim();
+    let after = Span::new(span.end.min(line.end), line.end)
+        .slice(source.text())
+        .trim();
     match (before.is_empty() || before == "export") && (after.is_empty() || after.starts_with('#')) {
         true => vec![Edit {
             file,

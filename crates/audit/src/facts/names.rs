@@ -84,12 +84,34 @@ fn bound(pieces: &[Piece]) -> Bound {
             Piece::Variable(name) => name.to_ascii_uppercase(),
         };
         let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
-        if has(&["REF_NAME", "REF_SLUG", "BRANCH", "HEAD_REF", "GITHUB_REF", "MATRIX", "BASE_REF", "EVENT_NUMBER"]) {
+        if has(&[
+            "REF_NAME",
+            "REF_SLUG",
+            "BRANCH",
+            "HEAD_REF",
+            "GITHUB_REF",
+            "MATRIX",
+            "BASE_REF",
+            "EVENT_NUMBER",
+        ]) {
             continue;
         }
         if has(&[
-            "SHA", "COMMIT", "HASH", "RUN_ID", "RUN_NUMBER", "PIPELINE", "DATE", "TIME", "BUILD_NUMBER", "BUILD_ID",
-            "REVISION", "DIGEST", "CHECKSUM", "UUID", "NOW",
+            "SHA",
+            "COMMIT",
+            "HASH",
+            "RUN_ID",
+            "RUN_NUMBER",
+            "PIPELINE",
+            "DATE",
+            "TIME",
+            "BUILD_NUMBER",
+            "BUILD_ID",
+            "REVISION",
+            "DIGEST",
+            "CHECKSUM",
+            "UUID",
+            "NOW",
         ]) {
             return Bound::Fixed;
         }
@@ -99,7 +121,8 @@ fn bound(pieces: &[Piece]) -> Bound {
 }
 
 fn or_latest(tag: &Option<Vec<Piece>>) -> Vec<Piece> {
-    tag.clone().unwrap_or_else(|| vec![Piece::Text("latest".to_owned())])
+    tag.clone()
+        .unwrap_or_else(|| vec![Piece::Text("latest".to_owned())])
 }
 
 /// Repository and tag or digest.
@@ -205,11 +228,18 @@ fn pieces(text: &str) -> Vec<Piece> {
 fn expansion(text: &str) -> Option<(&str, usize)> {
     if text.starts_with("${{") || text.starts_with("{{") {
         let from = text.find("{{")? + 2;
-        let end = text.find("}}")?;
-        return Some((text.get(from..end)?, end + 2));
+        // One that is cut off at a comma within it goes to the end.
+        return match text.find("}}") {
+            Some(end) => Some((text.get(from..end)?, end + 2)),
+            None => Some((text.get(from..)?, text.len())),
+        };
     }
     if text.starts_with("${") || text.starts_with("$(") {
-        let (open, close) = if text.starts_with("${") { ('{', '}') } else { ('(', ')') };
+        let (open, close) = if text.starts_with("${") {
+            ('{', '}')
+        } else {
+            ('(', ')')
+        };
         let mut depth = 0;
         for (at, character) in text.char_indices() {
             if character == open {
@@ -218,7 +248,10 @@ fn expansion(text: &str) -> Option<(&str, usize)> {
                 depth -= 1;
                 if depth == 0 {
                     let inner = text.get(2..at)?;
-                    let name = inner.split([':', '-', '?', '+', '#', '%', '/']).next().unwrap_or(inner);
+                    let name = inner
+                        .split([':', '-', '?', '+', '#', '%', '/'])
+                        .next()
+                        .unwrap_or(inner);
                     return Some((if open == '{' { name } else { inner }, at + 1));
                 }
             }
@@ -282,7 +315,12 @@ mod tests {
         ] {
             assert_eq!(bound_of_image(fixed), Bound::Fixed, "{fixed}");
         }
-        for mutable in ["app", "app:cache", "$CI_REGISTRY_IMAGE/app:$CI_COMMIT_REF_SLUG", "${X}/y:main"] {
+        for mutable in [
+            "app",
+            "app:cache",
+            "$CI_REGISTRY_IMAGE/app:$CI_COMMIT_REF_SLUG",
+            "${X}/y:main",
+        ] {
             assert_eq!(bound_of_image(mutable), Bound::Mutable, "{mutable}");
         }
         for unknown in ["app:$CACHE", "$IMAGE"] {
@@ -292,7 +330,9 @@ mod tests {
 
     #[test]
     fn odd_texts_are_read_to_their_end() {
-        for odd in ["$", "${", "$(", "`", "{{", "${{", "a:$", "ö:ä@", "}}", "${a", "}}{{", "::", "@@", "$é"] {
+        for odd in [
+            "$", "${", "$(", "`", "{{", "${{", "a:$", "ö:ä@", "}}", "${a", "}}{{", "::", "@@", "$é",
+        ] {
             images(odd, odd);
             bound_of_image(odd);
         }

@@ -55,14 +55,22 @@ pub(crate) fn overrides(project: &Project) -> Vec<Override> {
         for flag in used.docker.flags.all("set") {
             let removal = editor.remove_words(used.command, flag.words.clone());
             let value = flag.value.as_deref().unwrap_or_default();
-            found.extend(Override::of(value, used.file, flag.span, removal.into_iter().collect()));
+            found.extend(Override::of(
+                value,
+                used.file,
+                flag.span,
+                removal.into_iter().collect(),
+            ));
         }
     }
     for (file, read) in project.files() {
         let Content::GithubWorkflow(workflow) = &read.content else {
             continue;
         };
-        for (_, step) in workflow.steps().filter(|(_, step)| step.is_action("docker/bake-action")) {
+        for (_, step) in workflow
+            .steps()
+            .filter(|(_, step)| step.is_action("docker/bake-action"))
+        {
             for item in step.with("set").map_or(Vec::new(), |pair| pair.lines()) {
                 let removal = vec![Edit {
                     file,

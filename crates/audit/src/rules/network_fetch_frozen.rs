@@ -335,7 +335,7 @@ fn lists_alone(
             (Some(_), _) => last = None,
             (None, Some(install)) => {
                 let Some((update, _)) = last.take() else { continue };
-                let program = if is_apk(script) {
+                let program = if lists.is_apk {
                     "apk update"
                 } else {
                     "apt-get update"
