@@ -4,9 +4,12 @@
 //! `fixtures/RULE/good-…` are near misses in which it finds nothing. What the program prints about them, and what its
 //! fixes change, is in `snapshots/RULE.snap`.
 
+mod documentation;
+mod example;
 mod support;
+mod usage;
 
-use support::{Folder, fixtures, rules};
+use support::{fixtures, rules};
 
 macro_rules! rule_tests {
     ($($rule:ident)*) => {
@@ -22,12 +25,45 @@ macro_rules! rule_tests {
 
 rule_tests! {
     bind_masks_image
+    broad_copy
+    build_failure_ignored
+    built_but_not_loaded
+    cache_from_unbounded
+    cache_from_without_cache_to
     cache_mount_collision
+    ci_cache_mode_min
+    ci_cache_poisoning_path
+    classic_builder
+    clear_not_gated
+    clear_without_rebuild
+    commit_arg_busts_dependencies
+    commit_arg_missing
+    commit_arg_not_passed
+    commit_arg_unused
+    copy_before_install
+    dockerignore_hides_source
+    gha_cache_scope_shared
+    host_artifacts_in_context
+    inline_cache
+    missing_dockerignore
+    mutable_base_tag
+    mutable_service_image
+    network_fetch_frozen
+    no_cache_always
+    no_healthcheck
+    no_pull_of_mutable_base
+    prune_errors_hidden
+    prune_keeps_shared
+    prune_wrong_builder
+    restart_does_not_recreate
     secret_as_build_arg
     secret_not_in_key
+    shared_image_tag
     single_file_bind
+    stale_version_file
     suppression
     unreadable_file
+    up_without_build
     volume_masks_image
     watch_sync_without_restart
 }
@@ -45,12 +81,4 @@ fn every_rule_has_a_test_and_near_misses() {
             assert!(count >= 2, "{rule}: {count} {kind} fixtures");
         }
     }
-}
-
-#[test]
-fn nothing_to_check_is_said() {
-    let folder = Folder::new();
-    let ended = folder.check(&[]);
-    assert_eq!(ended.code, 3);
-    assert!(ended.stderr.contains("nothing to check"), "{}", ended.stderr);
 }
