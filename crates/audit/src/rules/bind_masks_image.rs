@@ -160,7 +160,7 @@ fn is_code_of(project: &Project, filled: &Filled, target: &str) -> bool {
         }
         Filling::Other => {
             let name = target.rsplit('/').next().unwrap_or_default();
-            filled.path == target && (is_code(target) || !name.contains('.'))
+            filled.path == target && (is_code(target) || !name.contains('.') && !name.ends_with("file"))
         }
         Filling::Clone => true,
         Filling::File(None) | Filling::Pattern | Filling::Install(_) | Filling::Output(_) => false,
