@@ -7,7 +7,7 @@ use crate::dockerignore::IgnoreFile;
 use crate::makefile::Makefile;
 use crate::project::Problem;
 use crate::shell::{self, Dialect, Script};
-use crate::workflow::{Pipeline, Workflow};
+use crate::workflow::{Pipeline, Workflow, expressions};
 use crate::yaml::Yaml;
 use crate::{Confidence, FileKind, MappedText, Source, Span};
 use unstale_dockerfile::{Dockerfile, Interpreter};
@@ -254,7 +254,7 @@ fn steps(workflow: &Workflow) -> Vec<EmbeddedScript> {
                 pipefail: run.shell.pipefail,
                 ignored,
             };
-            let text = shell::github(&run.script);
+            let text = shell::mask(&run.script, &expressions(run.script.text()));
             scripts.push(EmbeddedScript::read(
                 ScriptPlace::Step(index, number),
                 &text,
@@ -274,7 +274,7 @@ fn jobs(pipeline: &Pipeline) -> Vec<EmbeddedScript> {
         ];
         for (place, script) in places {
             if !script.text.text().is_empty() {
-                let text = shell::gitlab(&script.text);
+                let text = shell::mask(&script.text, &expressions(script.text.text()));
                 scripts.push(EmbeddedScript::read(place, &text, Dialect::gitlab()));
             }
         }

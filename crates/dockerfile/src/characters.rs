@@ -80,6 +80,16 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// Text of as many bytes, with a question mark for each that is no UTF-8.
+pub(crate) fn text_of_length(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    text
+}
+
 /// Lower case, one character for one: `ToLower` of Go.
 pub(crate) fn lower(text: &str) -> String {
     text.chars()
@@ -114,6 +124,11 @@ mod tests {
         assert_eq!(trim_end("a\u{a0}\u{85}\r".as_bytes()), b"a");
         assert_eq!(trim_end(b"a\xA0"), b"a\xA0");
         assert_eq!(trim_end(b"\x80\x80\x80\x80\x80"), b"\x80\x80\x80\x80\x80");
+    }
+
+    #[test]
+    fn a_text_can_keep_its_length() {
+        assert_eq!(text_of_length(b"a\xE2\x85\xC3\xA0\xFF"), "a??à?");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{Heredoc, Span, characters};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandText {
     /// The command, exactly as many bytes as [`Self::span`]: continuation characters, comments between continued lines
-    /// and their line breaks are blanks, so that byte n of it is byte `span.start + n` of the file.
+    /// and their line breaks are blanks (and bytes that are no UTF-8 are question marks), so that byte n of it is byte `span.start + n` of the file.
     pub text: String,
     /// Where it stands.
     pub span: Span,
@@ -45,7 +45,7 @@ pub(crate) fn command_text(
                 Some(program) => Interpreter::Shebang(program.trim().to_owned()),
                 None => Interpreter::Default,
             };
-            let text = String::from_utf8(file.get(body.start..body.end)?.to_vec()).ok()?;
+            let text = characters::text_of_length(file.get(body.start..body.end)?);
             return Some(CommandText {
                 text,
                 span: body,
@@ -63,10 +63,8 @@ pub(crate) fn command_text(
         text.resize(part.start.saturating_sub(line.start), b' ');
         text.extend_from_slice(file.get(part.start..part.end)?);
     }
-    // A character that BuildKit cuts in two is whole in the file.
-    if text.len() > line.len() || std::str::from_utf8(&text).is_err() {
-        text = characters::text(file.get(line.start..line.end)?).into_bytes();
-    }
+    // A character that BuildKit cuts in two at the end belongs to what follows.
+    text.resize(line.len(), b' ');
     if let Some(first) = heredocs.first() {
         // Between the line and the first heredoc there is a line break, and nothing that the shell should see.
         text.resize(first.body.start.saturating_sub(line.start), b' ');
@@ -75,9 +73,7 @@ pub(crate) fn command_text(
         }
         text.extend_from_slice(file.get(first.body.start..end)?);
     }
-    let text = String::from_utf8(text)
-        .ok()
-        .filter(|text| text.len() == end - line.start)?;
+    let text = characters::text_of_length(&text);
     let span = Span::new(line.start, end);
     Some(CommandText {
         text,

@@ -42,7 +42,10 @@ impl Joined {
     pub fn span(&self, range: &Range<usize>) -> Span {
         let (start, end) = (self.boundary(range.start), self.boundary(range.end));
         if end <= start {
-            let place = self.place(start);
+            // Nothing stands right after what is before it, and not where the next line goes on.
+            let place = start
+                .checked_sub(1)
+                .map_or(self.place(0), |before| self.place(before) + 1);
             return Span::new(place, place);
         }
         Span::new(self.place(start), self.place(end - 1) + 1)
@@ -101,6 +104,7 @@ mod tests {
         joined.push(b"o b", 8);
         assert_eq!(joined.span(&(4..7)), Span::new(4, 9));
         assert_eq!(joined.span(&(9..9)), Span::new(11, 11));
+        assert_eq!(joined.span(&(6..6)), Span::new(6, 6));
         assert_eq!(
             joined.parts(&(4..7)).collect::<Vec<_>>(),
             [Span::new(4, 6), Span::new(8, 9)]

@@ -20,6 +20,12 @@ impl Dockerfile {
             .map(|found| found.value.as_str())
     }
 
+    /// A word as the engine expands it where its variables have these values: quotes are gone, and a variable without a
+    /// value is empty.
+    pub fn expand(&self, word: &str, values: &BTreeMap<String, String>) -> String {
+        expand::expand(word, values, self.escape())
+    }
+
     /// Whether some `ARG` declares the build argument `name`, in a stage or before the first.
     pub fn declares_arg(&self, name: &str) -> bool {
         let all = self.declarations();

@@ -156,3 +156,20 @@ fn what_onbuild_keeps_is_read_likewise() {
     assert_eq!(run.command_text().unwrap().text, "make     all");
     assert_eq!((run.start_line, run.end_line), (1, 2));
 }
+
+#[test]
+fn a_command_that_is_no_text_keeps_its_length() {
+    let file = Dockerfile::parse_bytes(b"RUN a\xFF\xCF b \\\n <<E c\nx\nE\n");
+    let command = file.instructions[0].command_text().unwrap();
+    assert_eq!(command.text, "a?? b    <<E c\nx\nE");
+    assert_eq!(command.span, Span::new(4, 22));
+}
+
+#[test]
+fn an_empty_value_before_a_continuation_stands_on_its_own_line() {
+    let text = "COPY --from=\\\n  a b\nENV A=\\\n B=1\nRUN --mount=\\\n x\n";
+    let file = Dockerfile::parse(text);
+    assert_eq!(file.instructions[0].flags[0].value_span, Some(Span::new(12, 12)));
+    let value = file.instructions[1].assignments[0].value.as_ref().unwrap();
+    assert_eq!((value.raw.as_str(), value.span), ("", Span::new(26, 26)));
+}

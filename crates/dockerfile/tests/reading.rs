@@ -39,6 +39,13 @@ fn a_doubled_escape_continues_nothing() {
 }
 
 #[test]
+fn an_instruction_begins_with_its_first_continuation() {
+    let file = Dockerfile::parse("# a\n \\\n# b\n\nFROM x\nRUN y\n");
+    assert_eq!(spans(&file), [("FROM", 2, 5), ("RUN", 6, 6)]);
+    assert_eq!(file.instructions[0].span.start, 12);
+}
+
+#[test]
 fn the_last_line_may_be_a_continuation() {
     assert_eq!(only("RUN a \\").args, "a");
     assert_eq!(only("RUN a \\\n# end").args, "a");

@@ -428,7 +428,7 @@ impl Client {
     fn unreachable(&self, error: reqwest::Error) -> RegistryError {
         RegistryError::Unreachable {
             host: self.host(),
-            source: error.without_url(),
+            error: error.without_url(),
         }
     }
 

@@ -13,13 +13,12 @@ pub enum RegistryError {
         source: reqwest::Error,
     },
     /// It cannot be reached, or the connection broke, or took too long.
-    #[error("cannot reach the registry {host}")]
+    #[error("cannot reach the registry {host}: {}", root(error))]
     Unreachable {
         /// The registry.
         host: String,
-        /// Why.
-        #[source]
-        source: reqwest::Error,
+        /// Why. The message has its root, without the client's words on the way there.
+        error: reqwest::Error,
     },
     /// 401: it does not take the login, or there is none.
     #[error("the registry {host} wants {}", if *.with_login { "another login" } else { "a login" })]
@@ -75,6 +74,15 @@ pub enum RegistryError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// The innermost cause: `Connection refused (os error 111)`.
+fn root(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 impl RegistryError {

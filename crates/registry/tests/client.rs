@@ -141,7 +141,7 @@ async fn what_the_registry_refuses_is_told() {
     let nobody = Client::new("127.0.0.1:1/a".parse().unwrap(), login("u"), false).unwrap();
     let text = told(&nobody.tags().await.unwrap_err());
     assert!(
-        text.starts_with("cannot reach the registry 127.0.0.1:1"),
+        text.starts_with("cannot reach the registry 127.0.0.1:1: Connection refused"),
         "{text}"
     );
 }

@@ -11,6 +11,10 @@
 mod campaign;
 mod clearing_table;
 mod clears;
+mod corpus;
+mod corpus_sample;
+mod crater;
+mod dockerfiles;
 mod false_hits;
 mod plain;
 mod plan_speed;
@@ -35,10 +39,18 @@ enum Task {
     Campaign(campaign::Arguments),
     /// Clears against builds: random histories, `unstale clear`, and what the next build reuses
     Clears(clears::Arguments),
+    /// The Dockerfile reader against the engine's own frontend, on a corpus and mutations of it
+    Dockerfiles(dockerfiles::Arguments),
     /// Ways of clearing: what each does to the next build, on each engine
     ClearingTable(clearing_table::Arguments),
     /// How long a plan takes with nothing to do, beside `docker compose build`
     PlanSpeed(plan_speed::Arguments),
+    /// `unstale check` over real projects: no panic, nothing slow, sound fixes; draws findings to be judged by hand
+    Crater(crater::Arguments),
+    /// A corpus of real files to try `unstale check` on, outside of the repository
+    Corpus(corpus::Arguments),
+    /// A tree of 1,000 files chosen from a corpus
+    CorpusSample(corpus_sample::Arguments),
     /// Large contexts: memory and time, beside buildx
     Scale(scale::Arguments),
 }
@@ -49,8 +61,12 @@ fn main() -> ExitCode {
         Task::FalseHits(arguments) => false_hits::measure(&arguments),
         Task::Campaign(arguments) => campaign::campaign(&arguments),
         Task::Clears(arguments) => clears::campaign(&arguments),
+        Task::Dockerfiles(arguments) => dockerfiles::compare_all(&arguments),
         Task::ClearingTable(arguments) => clearing_table::measure(&arguments),
         Task::PlanSpeed(arguments) => plan_speed::measure_all(&arguments),
+        Task::Crater(arguments) => crater::campaign(&arguments),
+        Task::Corpus(arguments) => corpus::collect(&arguments),
+        Task::CorpusSample(arguments) => corpus_sample::sample(&arguments),
         Task::Scale(arguments) => scale::measure_all(&arguments),
     };
     match done {

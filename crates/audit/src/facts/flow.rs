@@ -69,6 +69,8 @@ struct Reached {
     call: Option<Arc<Call>>,
     /// The folder that it runs in, if that is known.
     folder: Option<Arc<str>>,
+    /// Whether a script that was sourced before has set errexit.
+    errexit: bool,
 }
 
 /// What is reached.
@@ -94,6 +96,8 @@ struct Call {
     what: What,
     /// Whether the called runs in the same shell: a function, or `source`.
     same_shell: bool,
+    /// Whether a script that was sourced before has set errexit.
+    errexit: bool,
     outer: Option<Arc<Call>>,
 }
 
@@ -173,6 +177,11 @@ impl<'a> Item<'a> {
     /// The command.
     pub fn command(&self) -> Option<&'a Command> {
         command(self.project, self.reached.what)
+    }
+
+    /// The function that it stands in.
+    pub fn function(&self) -> Option<&'a str> {
+        self.command()?.context.function.as_deref()
     }
 
     /// The command as one of Docker's.
@@ -265,6 +274,13 @@ impl<'a> Item<'a> {
             })
     }
 
+    /// Whether it is written before another of the same file, though it may run again behind that: a script that is called
+    /// several times, each time for something else.
+    pub fn is_written_before(&self, other: &Item<'_>) -> bool {
+        let ((file, own), (other_file, other)) = (self.place(), other.place());
+        file == other_file && own.start < other.start
+    }
+
     /// The command that hides its failure from `after`, which comes behind it in the same flow: itself, or a call that reaches
     /// it. None if `after` is not reached when it fails.
     pub fn hidden_from(&self, after: &Item<'_>) -> Option<Hidden<'a>> {
@@ -273,24 +289,20 @@ impl<'a> Item<'a> {
         }
         let beyond: Vec<What> = after.whats().collect();
         let own: Vec<What> = self.whats().collect();
-        let mut same_shell = self.calls().map(|call| call.same_shell);
+        let errexit = self.errexit();
         for (index, what) in own.iter().enumerate() {
             // What follows is reached by the same call: how that ends is none of its business.
             if beyond.contains(what) {
                 return None;
             }
-            let is_shared = same_shell.next().unwrap_or_default();
             let Some(command) = command(self.project, *what) else {
                 continue;
             };
             let Some(swallow) = &command.context.swallowed else {
                 continue;
             };
-            // A sourced script has the errexit of whoever sources it.
-            let outer = own.get(index + 1).filter(|_| is_shared);
-            let outer = outer.and_then(|outer| self::command(self.project, *outer));
-            let errexit = outer.is_some_and(|outer| outer.context.errexit == Errexit::On);
-            if !(swallow.kind == SwallowKind::NoErrexit && errexit) {
+            let is_set = errexit.get(index).copied().unwrap_or_default();
+            if !(swallow.kind == SwallowKind::NoErrexit && is_set) {
                 return Some(Hidden {
                     file: what.file(),
                     script: script(self.project, *what)?,
@@ -300,6 +312,46 @@ impl<'a> Item<'a> {
             }
         }
         None
+    }
+
+    /// Of it and of each call that reaches it, innermost first: whether the shell has errexit set. A sourced script and a
+    /// function have that of whoever runs them, and set it for them.
+    fn errexit(&self) -> Vec<bool> {
+        let flags = std::iter::once(self.reached.errexit).chain(self.calls().map(|call| call.errexit));
+        let mut set: Vec<bool> = self
+            .whats()
+            .zip(flags)
+            .map(|(what, flag)| {
+                let own = command(self.project, what).map(|command| command.context.errexit);
+                flag || own == Some(Errexit::On)
+            })
+            .collect();
+        let shared: Vec<bool> = self.calls().map(|call| call.same_shell).collect();
+        for (index, shared) in shared.iter().enumerate() {
+            set[index + 1] |= *shared && set[index];
+        }
+        for (index, shared) in shared.iter().enumerate().rev() {
+            set[index] |= *shared && set[index + 1];
+        }
+        set
+    }
+
+    /// Whether a word of one means the same in the other although a variable is in it: they stand in the same file, and are
+    /// reached by the same call if the shell's own variables (`$1`) are in it.
+    pub fn shares(&self, other: &Item<'_>, word: &str) -> bool {
+        if !word.contains('$') {
+            return true;
+        }
+        let positional = word.split('$').skip(1).any(|rest| {
+            let name = rest.trim_start_matches('{');
+            name.starts_with(|c: char| c.is_ascii_digit() || "@*#".contains(c))
+        });
+        let same_call = match (&self.reached.call, &other.reached.call) {
+            (None, None) => true,
+            (Some(own), Some(others)) => Arc::ptr_eq(own, others),
+            _ => false,
+        };
+        self.file() == other.file() && (same_call || !positional)
     }
 
     /// Whether it runs only if `before` did not fail: `before && it`, `if before; then it`.

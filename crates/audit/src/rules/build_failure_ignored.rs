@@ -6,7 +6,8 @@
 //! the deploy ends green, and the old code serves on. Nothing looks wrong but a line somewhere in the log.
 //!
 //! Found only where something follows that uses the image: `up`, `run`, `push`, `stack deploy`. What is missing in a script is
-//! found once, at its first such build. `build && up`, `if build; then up`, `|| exit` and a look at `$?` are fine.
+//! found once, at its first such build. Not found where there is no image from before: the script builds only if there is none, or
+//! removes it. `build && up`, `if build; then up`, `|| exit` and a look at `$?` are fine.
 //!
 //! ## Example
 //!
@@ -34,7 +35,7 @@ use super::Rule;
 use super::by_place::ByPlace;
 use crate::docker::{Action, Argument, Build, ComposeVerb, ImageTransfer};
 use crate::facts::flow::{Hidden, Item, Start};
-use crate::shell::{Editor, SwallowKind};
+use crate::shell::{Check, Editor, SwallowKind};
 use crate::{Applicability, Confidence, Edit, FileId, Finding, Fix, Project, ScriptPlace, Severity, Span};
 use std::collections::BTreeSet;
 
@@ -61,7 +62,8 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             };
             let unset = hidden.swallow.kind == SwallowKind::NoErrexit;
             // Whoever calls the function may have set errexit.
-            if unset && (matches!(flow.start, Start::Function(..)) || handles_errors(&hidden)) {
+            let elsewhere = matches!(flow.start, Start::Function(..));
+            if unset && (elsewhere || handles_errors(&hidden) || is_looked_at(project, build)) {
                 continue;
             }
             if unset && !missing.insert((hidden.file, hidden.script.place)) {
@@ -76,9 +78,15 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
 /// The first use of what is built that is reached although the build has failed, and what hides the failure.
 fn follower<'i, 'a>(build: &Item<'a>, items: &'i [Item<'a>]) -> Option<(Hidden<'a>, &'i Item<'a>, Severity)> {
     let mut names = Names::of(build);
+    let removed = |before: &Item<'_>| {
+        before.removes_images() && before.host() == build.host() && !before.excludes(build)
+    };
+    if has_no_old_image(build, &names) || items[..build.index].iter().any(removed) {
+        return None;
+    }
     for after in items.iter().skip(build.index + 1) {
         names.follow(after);
-        let Some(severity) = names.used_by(after) else {
+        let Some(severity) = names.used_by(build, after) else {
             continue;
         };
         if after.excludes(build) {
@@ -97,6 +105,46 @@ fn follower<'i, 'a>(build: &Item<'a>, items: &'i [Item<'a>]) -> Option<(Hidden<'
         }
     }
     None
+}
+
+/// Whether what follows the build looks at its status. A function's failure is that of its callers, unless this does.
+fn is_looked_at(project: &Project, build: &Item<'_>) -> bool {
+    let Some(command) = build.command() else {
+        return false;
+    };
+    let text = project.file(build.file()).source.text();
+    let behind = text
+        .get(command.pipeline.end.max(command.statement.end)..)
+        .unwrap_or_default();
+    behind.chars().take(120).collect::<String>().contains("$?")
+}
+
+/// Whether there is no image from before: it is built only if there is none, or the script removes it.
+fn has_no_old_image(build: &Item<'_>, names: &Names<'_>) -> bool {
+    let asks = build.guards().iter().any(|(_, guard)| {
+        let text = guard.condition.to_ascii_lowercase();
+        let unset = guard
+            .tests
+            .iter()
+            .any(|test| test.check == Check::Empty && test.variable.to_ascii_lowercase().contains("image"));
+        unset
+            || [
+                "image inspect",
+                "images -q",
+                "image ls",
+                "docker images",
+                "docker inspect",
+            ]
+            .iter()
+            .any(|words| text.contains(words))
+    });
+    let removes = build.script().is_some_and(|script| {
+        script.docker.iter().any(|(_, docker)| match &docker.action {
+            Action::RemoveImages(images) => images.iter().any(|image| names.has(&image.text)),
+            _ => false,
+        })
+    });
+    asks || removes
 }
 
 /// A script that ends at errors in another way: `trap … ERR`.
@@ -151,8 +199,9 @@ impl<'a> Names<'a> {
     }
 
     /// How bad it is that something uses the old image; none if it does not.
-    fn used_by(&self, item: &Item<'_>) -> Option<Severity> {
+    fn used_by(&self, build: &Item<'_>, item: &Item<'_>) -> Option<Severity> {
         let docker = item.docker()?;
+        let has = |image: &str| self.has(image) && build.shares(item, image);
         let meets = |services: &[Argument]| match self {
             Names::Services(built) => {
                 let known = built.iter().chain(services).all(|service| service.known);
@@ -178,16 +227,16 @@ impl<'a> Names<'a> {
         let uses = match &docker.action {
             Action::ComposeUp(up) => !up.build && meets(&up.services),
             Action::Compose(ComposeVerb::Push, services) => meets(services),
-            Action::Transfer(ImageTransfer::Push, images) => images.iter().any(|image| self.has(&image.text)),
+            Action::Transfer(ImageTransfer::Push, images) => images.iter().any(|image| has(&image.text)),
             Action::Run(run) => {
                 let image = run.image.as_ref()?;
-                return self.has(&image.text).then_some(match run.detach {
+                return has(&image.text).then_some(match run.detach {
                     true => Severity::High,
                     false => Severity::Medium,
                 });
             }
             Action::StackDeploy(_) => true,
-            Action::ServiceUpdate(_) => docker.flags.value("image").is_some_and(|image| self.has(image)),
+            Action::ServiceUpdate(_) => docker.flags.value("image").is_some_and(has),
             _ => false,
         };
         uses.then_some(Severity::High)
@@ -238,6 +287,12 @@ fn finding(
             "the failure is swallowed",
             "let the script end where the build fails",
         ),
+    };
+    // What stands in a recipe, a step or the words of another command has no head.
+    let is_script = hidden.script.place == ScriptPlace::Whole && hidden.command.context.depth == 0;
+    let help = match kind {
+        SwallowKind::NoErrexit if !is_script => "join the commands with `&&`",
+        _ => help,
     };
     let mut finding = Finding::new(
         RULE.id,

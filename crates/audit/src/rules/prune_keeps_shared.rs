@@ -8,8 +8,9 @@
 //! classic store; with containerd's store the steps run again (`docs/clearing.md`). The command says `Total: 0B` or a little, and
 //! ends without an error: the clear looks done.
 //!
-//! The severity is high where the script is made to clear, low for a `system prune` that only makes room. A prune that keeps
-//! something on purpose (`--filter`, `--keep-storage`, `--max-used-space` …) is not found.
+//! The severity is high where the script is made to clear (`clear-caches.sh`, `rebuild`), medium where a build follows or it
+//! tidies up, low where it only makes room. A prune that keeps something on purpose (`--filter`, `--keep-storage`,
+//! `--max-used-space` …) is not found.
 //!
 //! ## Example
 //!
@@ -47,7 +48,7 @@ use super::by_place::ByPlace;
 use crate::docker::{Action, BuilderAction, DockerCommand, Prune, PruneScope};
 use crate::facts::flow::{Item, Purpose};
 use crate::shell::Editor;
-use crate::{Applicability, Confidence, Edit, Finding, Fix, Project, Severity};
+use crate::{Applicability, Confidence, Edit, Finding, Fix, Project, ScriptPlace, Severity};
 
 pub(super) const RULE: Rule = Rule::new(
     "prune-keeps-shared",
@@ -94,21 +95,24 @@ fn judge(
     docker: &DockerCommand,
     items: &[Item<'_>],
 ) -> Option<Finding> {
-    if prune.scope == PruneScope::Buildx && items[..item.index].iter().any(uses_other_builder) {
+    if prune.scope == PruneScope::Buildx && items.iter().any(uses_other_builder) {
         return None;
     }
-    let rebuild = items
-        .iter()
-        .skip(item.index + 1)
-        .find(|after| after.builds() && after.host() == item.host() && !after.excludes(item));
+    let rebuild = items.iter().skip(item.index + 1).find(|after| {
+        after.builds() && after.host() == item.host() && !after.excludes(item) && !is_again(after, item)
+    });
     let (clears, tidies) = (item.is_meant_to(Purpose::Clear), item.is_meant_to(Purpose::Tidy));
     let is_system = prune.scope == PruneScope::System;
-    let severity = match (is_system, clears, tidies, rebuild.is_some()) {
-        (false, true, ..) | (false, _, true, _) | (false, _, _, true) => Severity::High,
-        (false, ..) => Severity::Medium,
-        (true, true, ..) => Severity::Medium,
-        (true, _, true, _) | (true, _, _, true) => Severity::Low,
-        (true, ..) => return None,
+    let near = rebuild.is_some_and(|rebuild| rebuild.file() == item.file());
+    // Behind the builds it makes room, whatever it is named.
+    let is_last = rebuild.is_none() && items[..item.index].iter().any(Item::builds);
+    let severity = match is_system {
+        false if clears && !is_last => Severity::High,
+        false if rebuild.is_some() || tidies && !is_last => Severity::Medium,
+        false => Severity::Low,
+        true if clears && !is_last => Severity::Medium,
+        true if near => Severity::Low,
+        true => return None,
     };
     let shown = item.shown();
     let help = match is_system {
@@ -135,12 +139,22 @@ fn judge(
     Some(finding)
 }
 
+/// Whether the build is that of another run of the same script. A target of a Makefile may stand anywhere.
+fn is_again(build: &Item<'_>, item: &Item<'_>) -> bool {
+    let in_script = item
+        .script()
+        .is_some_and(|script| script.place == ScriptPlace::Whole);
+    in_script && build.is_written_before(item) && build.function() == item.function()
+}
+
 fn uses_other_builder(item: &Item<'_>) -> bool {
     if let Some(step) = item.action() {
         return step.is_action("docker/setup-buildx-action");
     }
     match item.docker().map(|docker| &docker.action) {
         Some(Action::Builder(BuilderAction::Create { is_used, .. })) => *is_used,
+        // The engine's own builder on the classic store builds for one platform alone.
+        Some(Action::Build(build)) => build.platforms.len() > 1,
         Some(Action::Builder(BuilderAction::Use(names))) => {
             names.first().is_none_or(|name| name.text != "default")
         }

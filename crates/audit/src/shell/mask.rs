@@ -1,63 +1,55 @@
-//! Puts names of variables in for the expressions that CI or a template replaces before the shell reads a script, so
-//! that the shell's grammar holds.
+//! Puts variables in for the expressions that CI or a template replaces before the shell reads a script, so that the
+//! shell's grammar holds. Where they stand is the caller's to say.
 
 use super::lexer;
 use crate::{MappedText, Span};
 
-/// `${{ … }}` of GitHub Actions.
-pub fn github(text: &MappedText) -> MappedText {
-    mask(text, "${{", "}}")
-}
-
-/// `$[[ … ]]` of GitLab's components.
-pub fn gitlab(text: &MappedText) -> MappedText {
-    mask(text, "$[[", "]]")
-}
-
-/// `{{ … }}` of Jinja and its like.
-pub fn jinja(text: &MappedText) -> MappedText {
-    mask(text, "{{", "}}")
-}
-
-/// Each expression becomes `${____}` of the same length: one word, known as
-/// [`PartKind::Expression`](super::PartKind::Expression).
-fn mask(text: &MappedText, open: &str, close: &str) -> MappedText {
-    let inner = text.text();
-    if !inner.contains(open) {
+/// The text with each expression made `${____}` of the same length: one word, known as
+/// [`PartKind::Expression`](super::PartKind::Expression). The expressions are in order, at least four bytes long, and do not
+/// overlap; what does not fit the text is left as it is.
+pub fn mask(text: &MappedText, expressions: &[Span]) -> MappedText {
+    if expressions.is_empty() {
         return text.clone();
     }
     let mut result = MappedText::default();
     let mut at = 0;
-    while let Some(found) = inner.get(at..).and_then(|rest| rest.find(open)) {
-        let start = at + found;
-        let from = start + open.len();
-        let Some(length) = inner[from..].find(close) else {
-            break;
-        };
-        let end = from + length + close.len();
-        lexer::append(&mut result, text, Span::new(at, start));
-        let name = "_".repeat(end - start - 3);
-        let whole = Span::new(start, end);
-        result.push_as(&format!("${{{name}}}"), text.span(whole));
-        at = end;
+    for expression in expressions {
+        if expression.start < at || expression.len() < 4 || expression.slice(text.text()).is_empty() {
+            continue;
+        }
+        lexer::append(&mut result, text, Span::new(at, expression.start));
+        let name = "_".repeat(expression.len() - 3);
+        result.push_as(&format!("${{{name}}}"), text.span(*expression));
+        at = expression.end;
     }
-    lexer::append(&mut result, text, Span::new(at, inner.len()));
+    lexer::append(&mut result, text, Span::new(at, text.text().len()));
     result
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workflow::expressions;
 
     #[test]
     fn an_expression_becomes_a_variable_of_the_same_length() {
-        let masked = |f: fn(&MappedText) -> MappedText, text: &str| f(&MappedText::verbatim(text, 10));
-        let text = "a ${{ x.y }} b ${{z}}";
-        let result = masked(github, text);
+        let masked = |text: &str| mask(&MappedText::verbatim(text, 10), &expressions(text));
+        let result = masked("a ${{ x.y }} b ${{z}}");
         assert_eq!(result.text(), "a ${_______} b ${___}");
         assert_eq!(result.span(Span::new(2, 12)), Span::new(12, 22));
         assert_eq!(result.span(Span::new(13, 14)), Span::new(23, 24));
-        assert_eq!(masked(gitlab, "$[[ i ]]").text(), "${_____}");
-        assert_eq!(masked(jinja, "{{ a }}-{{").text(), "${____}-{{");
+        assert_eq!(masked("$[[ i ]]").text(), "${_____}");
+        assert_eq!(
+            masked("${{ format('{{0}}', 'ö') }}!").text(),
+            format!("${{{}}}!", "_".repeat(25))
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_the_text_is_left() {
+        let text = MappedText::verbatim("aöb", 0);
+        for span in [Span::new(2, 9), Span::new(0, 3), Span::new(2, 6)] {
+            assert_eq!(mask(&text, &[span]), text);
+        }
     }
 }

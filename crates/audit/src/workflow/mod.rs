@@ -13,7 +13,7 @@ mod tests;
 mod uses;
 mod values;
 
-pub use expression::{expressions, mask_expressions};
+pub use expression::expressions;
 pub use gitlab::{Cache, GitlabJob, Image, Include, Pipeline, Rule, Script};
 pub use model::{Container, Input, Job, Matrix, Permissions, Run, Step, Trigger, Workflow};
 pub use shell::Shell;

@@ -166,7 +166,7 @@ pub struct Step {
 /// A script of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// The script, with `${{ }}` as it stands ([`super::mask_expressions`]).
+    /// The script, with `${{ }}` as it stands ([`super::expressions`]).
     pub script: MappedText,
     /// Where it stands, with its quotes or the `|` of its block.
     pub span: Span,

@@ -24,25 +24,41 @@ macro_rules! rule_tests {
 }
 
 rule_tests! {
+    bind_masks_image
+    broad_copy
     build_failure_ignored
     built_but_not_loaded
     cache_from_unbounded
     cache_from_without_cache_to
+    cache_mount_collision
     ci_cache_mode_min
     ci_cache_poisoning_path
     classic_builder
     clear_not_gated
     clear_without_rebuild
+    commit_arg_busts_dependencies
+    commit_arg_missing
+    commit_arg_not_passed
+    commit_arg_unused
+    copy_before_install
+    dockerignore_hides_source
     gha_cache_scope_shared
+    host_artifacts_in_context
     inline_cache
+    missing_dockerignore
     no_cache_always
     prune_errors_hidden
     prune_keeps_shared
     prune_wrong_builder
     restart_does_not_recreate
+    secret_as_build_arg
+    secret_not_in_key
+    single_file_bind
     suppression
     unreadable_file
     up_without_build
+    volume_masks_image
+    watch_sync_without_restart
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::calls::{Called, called};
 use super::{Call, Flow, Reached, Start, What, folder};
-use crate::shell::{Command, Place};
+use crate::shell::{Command, Errexit, Place};
 use crate::workflow::Target;
 use crate::{Content, FileId, Project, ScriptPlace};
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +64,19 @@ struct State {
     folder: Option<Arc<str>>,
     /// The functions that sourced scripts define.
     functions: BTreeMap<String, ScriptId>,
+    /// Whether a sourced script has set errexit.
+    errexit: bool,
+}
+
+impl State {
+    /// A new shell in a folder.
+    fn new(folder: Option<Arc<str>>) -> State {
+        State {
+            folder,
+            functions: BTreeMap::new(),
+            errexit: false,
+        }
+    }
 }
 
 /// What a flow has done so far.
@@ -110,10 +123,7 @@ impl Builder<'_> {
             open: vec![start.clone()],
             ..Trace::default()
         };
-        let mut state = State {
-            folder: Some(Arc::from("")),
-            functions: BTreeMap::new(),
-        };
+        let mut state = State::new(Some(Arc::from("")));
         match start {
             Start::Script(file) => self.body((*file, 0), None, &mut state, None, &mut trace),
             Start::Function(file, name) => {
@@ -140,10 +150,7 @@ impl Builder<'_> {
     }
 
     fn job(&mut self, file: FileId, job: usize, call: Option<&Arc<Call>>, trace: &mut Trace) {
-        let mut state = State {
-            folder: Some(Arc::from("")),
-            functions: BTreeMap::new(),
-        };
+        let mut state = State::new(Some(Arc::from("")));
         let project = self.project;
         match &project.file(file).content {
             Content::GitlabPipeline(_) => {
@@ -156,7 +163,7 @@ impl Builder<'_> {
                 for (number, step) in steps.iter().enumerate() {
                     if let Some(uses) = &step.uses {
                         let what = What::Action(file, job, number);
-                        self.reach(what, call, None, trace);
+                        self.reach(what, call, &State::new(None), trace);
                         if let Target::Local(path) = &uses.target {
                             self.action(path, what, call, trace);
                         }
@@ -170,6 +177,7 @@ impl Builder<'_> {
                             });
                         state.folder = folder.map(Arc::from);
                         state.functions.clear();
+                        state.errexit = false;
                         self.body(script, None, &mut state, call, trace);
                     }
                 }
@@ -188,7 +196,13 @@ impl Builder<'_> {
             .find_map(|name| self.project.find(&crate::facts::resolve(&folder, name)?));
         if let Some(id) = found {
             let start = Start::Job(id, 0);
-            self.enter(start, what, false, outer, trace, |builder, call, trace| {
+            let call = Call {
+                what,
+                same_shell: false,
+                errexit: false,
+                outer: outer.cloned(),
+            };
+            self.enter(start, call, trace, |builder, call, trace| {
                 builder.job(id, 0, Some(call), trace);
             });
         }
@@ -220,10 +234,7 @@ impl Builder<'_> {
         for line in 0..own.lines.len() {
             if let Some(script) = self.at(file, ScriptPlace::Recipe(recipe, line)) {
                 // Each line begins where make was started.
-                let mut state = State {
-                    folder: Some(Arc::from(project.file(file).source.folder())),
-                    functions: BTreeMap::new(),
-                };
+                let mut state = State::new(Some(Arc::from(project.file(file).source.folder())));
                 self.body(script, None, &mut state, call, trace);
             }
         }
@@ -279,7 +290,7 @@ impl Builder<'_> {
                 continue;
             }
             let what = What::Command(id.0, id.1, index);
-            self.reach(what, call, state.folder.as_ref(), trace);
+            self.reach(what, call, state, trace);
             if let Some(folder) = folder::changed(command, state.folder.as_deref(), own) {
                 state.folder = folder.map(Arc::from);
                 continue;
@@ -299,13 +310,20 @@ impl Builder<'_> {
     ) {
         let project = self.project;
         let name = command.words.first().map_or("", |word| word.text.as_str());
+        let errexit = state.errexit;
+        let call = |same_shell| Call {
+            what,
+            same_shell,
+            errexit,
+            outer: outer.cloned(),
+        };
         let function = match self.bodies(id).functions.contains(name) {
             true => Some(id),
             false => state.functions.get(name).copied(),
         };
         if let Some(at) = function {
             let start = Start::Function(at.0, name.to_owned());
-            self.enter(start, what, true, outer, trace, |builder, call, trace| {
+            self.enter(start, call(true), trace, |builder, call, trace| {
                 builder.body(at, Some(name), state, Some(call), trace);
             });
             return;
@@ -313,41 +331,27 @@ impl Builder<'_> {
         match called(project, id.0, command, state.folder.as_deref()) {
             None => {}
             Some(Called::Sourced(file)) => {
-                let script = project.file(file).scripts.first();
-                for function in script.map_or(&[][..], |script| script.script.functions()) {
+                let script = project.file(file).scripts.first().map(|script| &script.script);
+                for function in script.map_or(&[][..], |script| script.functions()) {
                     state.functions.insert(function.name.clone(), (file, 0));
                 }
-                self.enter(
-                    Start::Script(file),
-                    what,
-                    true,
-                    outer,
-                    trace,
-                    |builder, call, trace| {
-                        builder.body((file, 0), None, state, Some(call), trace);
-                    },
-                );
+                self.enter(Start::Script(file), call(true), trace, |builder, call, trace| {
+                    builder.body((file, 0), None, state, Some(call), trace);
+                });
+                let mut commands = script.map_or(&[][..], |script| script.commands()).iter().rev();
+                let last = commands.find(|one| one.context.function.is_none() && one.context.depth == 0);
+                state.errexit |= last.is_some_and(|last| last.context.errexit == Errexit::On);
             }
             Some(Called::Script(file)) => {
-                let mut inner = State {
-                    folder: state.folder.clone(),
-                    functions: BTreeMap::new(),
-                };
-                self.enter(
-                    Start::Script(file),
-                    what,
-                    false,
-                    outer,
-                    trace,
-                    |builder, call, trace| {
-                        builder.body((file, 0), None, &mut inner, Some(call), trace);
-                    },
-                );
+                let mut inner = State::new(state.folder.clone());
+                self.enter(Start::Script(file), call(false), trace, |builder, call, trace| {
+                    builder.body((file, 0), None, &mut inner, Some(call), trace);
+                });
             }
             Some(Called::Targets(file, recipes)) => {
                 for recipe in recipes {
                     let start = Start::Target(file, recipe);
-                    self.enter(start, what, false, outer, trace, |builder, call, trace| {
+                    self.enter(start, call(false), trace, |builder, call, trace| {
                         builder.target(file, recipe, Some(call), trace);
                     });
                 }
@@ -355,12 +359,13 @@ impl Builder<'_> {
         }
     }
 
-    fn reach(&mut self, what: What, call: Option<&Arc<Call>>, folder: Option<&Arc<str>>, trace: &mut Trace) {
+    fn reach(&mut self, what: What, call: Option<&Arc<Call>>, state: &State, trace: &mut Trace) {
         if trace.steps.len() < LONGEST {
             trace.steps.push(Reached {
                 what,
                 call: call.cloned(),
-                folder: folder.cloned(),
+                folder: state.folder.clone(),
+                errexit: state.errexit,
             });
         }
     }
@@ -369,9 +374,7 @@ impl Builder<'_> {
     fn enter(
         &mut self,
         start: Start,
-        what: What,
-        same_shell: bool,
-        outer: Option<&Arc<Call>>,
+        call: Call,
         trace: &mut Trace,
         run: impl FnOnce(&mut Self, &Arc<Call>, &mut Trace),
     ) {
@@ -380,12 +383,7 @@ impl Builder<'_> {
             return;
         }
         trace.open.push(start);
-        let call = Arc::new(Call {
-            what,
-            same_shell,
-            outer: outer.cloned(),
-        });
-        run(self, &call, trace);
+        run(self, &Arc::new(call), trace);
         trace.open.pop();
     }
 }

@@ -5,6 +5,21 @@ use crate::Content;
 use crate::compose::project::{ComposeProject, default_files, load};
 use crate::docker::{Action, ComposeVerb, ImageTransfer, Prune, PruneScope, Tool};
 
+/// What stands in the labels of runners that are made for each run: GitHub's own, and those of services.
+const HOSTED: &[&str] = &[
+    "ubuntu",
+    "windows",
+    "macos",
+    "runs-on=",
+    "blacksmith",
+    "buildjet",
+    "depot",
+    "namespace-",
+    "nscloud",
+    "warp-",
+    "ubicloud",
+];
+
 /// How long a command is shown, in characters.
 const SHOWN: usize = 72;
 
@@ -189,18 +204,14 @@ impl Item<'_> {
             return false;
         }
         if let Some(job) = self.job() {
-            let labels: Vec<String> = job
-                .runs_on
+            let labels = job.runs_on.iter().map(|label| label.value.to_ascii_lowercase());
+            let labels: Vec<String> = labels.collect();
+            let is_known = |label: &String| HOSTED.iter().any(|name| label.contains(name));
+            // Of an expression nobody knows what it is.
+            let is_hosted = labels
                 .iter()
-                .map(|label| label.value.to_ascii_lowercase())
-                .collect();
-            let hosted = |label: &String| {
-                ["ubuntu-", "windows-", "macos-"]
-                    .iter()
-                    .any(|name| label.starts_with(name))
-                    || label.contains("matrix.") && !label.contains("runner")
-            };
-            return labels.iter().any(hosted) && !labels.iter().any(|label| label.contains("self-hosted"));
+                .any(|label| is_known(label) || label.contains("${{"));
+            return is_hosted && !labels.iter().any(|label| label.contains("self-hosted"));
         }
         let (Start::Job(file, job) | Start::AfterJob(file, job)) = self.start else {
             return false;

@@ -163,3 +163,21 @@ fn a_failure_is_hidden_or_ends_the_script() {
         assert_eq!(hidden(script), wanted, "{script}");
     }
 }
+
+#[test]
+fn errexit_of_sourced_scripts_holds_for_those_who_source_them() {
+    let files = [
+        ("lib.sh", "set -e\n"),
+        ("build.sh", "build() {\n  docker compose build\n  echo built\n}\n"),
+        ("up.sh", ". ./lib.sh\n. ./build.sh\nbuild\ndocker compose up -d\n"),
+    ];
+    let project = project(&files);
+    let flow = project
+        .entries()
+        .find(|flow| project.file(flow.start.file()).source.path() == "up.sh")
+        .unwrap();
+    let items = flow.items(&project);
+    let build = items.iter().find(|item| item.only_builds()).unwrap();
+    let up = items.iter().find(|item| item.creates_containers()).unwrap();
+    assert!(build.hidden_from(up).is_none());
+}

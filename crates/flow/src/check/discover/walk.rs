@@ -1,6 +1,6 @@
 //! The walk over the tree, by several threads.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -169,11 +169,6 @@ impl Visitor<'_> {
         if entry.depth() == 0 {
             found.folders.insert(relative.clone());
         }
-        let entry_kind = match () {
-            () if kind.is_dir() => EntryKind::Folder,
-            () if kind.is_symlink() => EntryKind::Link,
-            () => EntryKind::File,
-        };
         if kind.is_file() {
             let is_manifest = entry
                 .file_name()
@@ -188,7 +183,7 @@ impl Visitor<'_> {
         if !relative.is_empty() {
             found.paths.push(TreePath {
                 path: relative,
-                entry: entry_kind,
+                entry: entry_kind(kind),
             });
         }
     }
@@ -238,10 +233,12 @@ fn add_file(
     is_sure: bool,
 ) -> bool {
     let read = || -> std::io::Result<(Vec<u8>, u64)> {
-        let file = File::open(path)?;
+        let mut file = File::open(path)?;
         let size = file.metadata()?.len();
-        let mut head = Vec::with_capacity(CONTENT_HEAD);
-        file.take(CONTENT_HEAD as u64).read_to_end(&mut head)?;
+        // A file on a disk gives in one go what is there.
+        let mut head = vec![0; CONTENT_HEAD];
+        let length = file.read(&mut head)?;
+        head.truncate(length);
         Ok((head, size))
     };
     let path = relative.to_owned();
@@ -307,33 +304,47 @@ fn finish(root: PathBuf, mut found: Found) -> Discovery {
     found.paths.dedup();
     found.notes.sort();
     found.notes.dedup();
-    let mut left_out = BTreeSet::new();
-    for folder in &found.folders {
-        for name in LEFT_BEHIND {
-            let path = match folder.as_str() {
-                "" => (*name).to_owned(),
-                folder => format!("{folder}/{name}"),
-            };
-            let Ok(metadata) = std::fs::symlink_metadata(root.join(&path)) else {
-                continue;
-            };
-            let entry = match metadata.file_type() {
-                kind if kind.is_dir() => EntryKind::Folder,
-                kind if kind.is_symlink() => EntryKind::Link,
-                _ => EntryKind::File,
-            };
-            let path = TreePath { path, entry };
-            if found.paths.binary_search(&path).is_err() {
-                left_out.insert(path);
-            }
-        }
-    }
+    let mut left_out: Vec<TreePath> = found
+        .folders
+        .iter()
+        .flat_map(|folder| left_behind(&root, folder))
+        .collect();
+    left_out.retain(|path| found.paths.binary_search(path).is_err());
+    left_out.sort();
     Discovery {
         root,
         files: found.files,
         paths: found.paths,
-        left_out: left_out.into_iter().collect(),
+        left_out,
         notes: found.notes,
+    }
+}
+
+/// What stands in a folder under a name of [`LEFT_BEHIND`]. Listing the folder is cheaper than asking for each name.
+fn left_behind(root: &Path, folder: &str) -> Vec<TreePath> {
+    let Ok(entries) = std::fs::read_dir(root.join(folder)) else {
+        // It is gone by now, or was a note before.
+        return Vec::new();
+    };
+    let entry = |entry: std::fs::DirEntry| {
+        let name = entry.file_name();
+        let name = name.to_str().filter(|name| LEFT_BEHIND.contains(name))?;
+        let kind = entry.file_type().ok()?;
+        let path = match folder {
+            "" => name.to_owned(),
+            folder => format!("{folder}/{name}"),
+        };
+        let entry = entry_kind(kind);
+        Some(TreePath { path, entry })
+    };
+    entries.flatten().filter_map(entry).collect()
+}
+
+fn entry_kind(kind: std::fs::FileType) -> EntryKind {
+    match () {
+        () if kind.is_dir() => EntryKind::Folder,
+        () if kind.is_symlink() => EntryKind::Link,
+        () => EntryKind::File,
     }
 }
 

@@ -1,0 +1,193 @@
+//! What a Compose service is for, as far as the files say: development on somebody's machine, or being deployed.
+//!
+//! It is a guess from names and settings, for how much harm a finding can do. It decides no finding by itself.
+
+use crate::compose::Service;
+
+/// What a service is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Somebody changes code while it runs.
+    Development,
+    /// It serves.
+    Deployment,
+    /// The files do not say.
+    Unsaid,
+}
+
+/// Parts of the names of files and folders that are for development and tests.
+const DEVELOPMENT: &[&str] = &[
+    "dev",
+    "devel",
+    "develop",
+    "development",
+    "devcontainer",
+    ".devcontainer",
+    "local",
+    "override",
+    "debug",
+    "test",
+    "tests",
+    "testing",
+    "e2e",
+    "ci",
+    "watch",
+    "hotreload",
+    "playground",
+    "example",
+    "examples",
+    "demo",
+    "samples",
+];
+/// Parts of the names of files and folders that are deployed.
+const DEPLOYMENT: &[&str] = &[
+    "prod",
+    "production",
+    "deploy",
+    "deployment",
+    "stack",
+    "staging",
+    "stage",
+    "live",
+    "release",
+];
+/// What stands in the command of a server that looks at its sources while it runs.
+const WATCHING: &[&str] = &[
+    "--reload",
+    "--watch",
+    "nodemon",
+    "runserver",
+    "run dev",
+    "start:dev",
+    "start-dev",
+    "run watch",
+    "yarn dev",
+    "pnpm dev",
+    "npm start",
+    "yarn start",
+    "cargo watch",
+    "cargo-watch",
+    "watchexec",
+    "watchmedo",
+    "dotnet watch",
+    "air",
+    "sleep infinity",
+    "tail -f /dev/null",
+    "--debug",
+    "webpack-dev-server",
+    "ng serve",
+    "vite",
+    "rails s",
+    "artisan serve",
+];
+/// Variables that say for what a service runs.
+const ENVIRONMENTS: &[&str] = &[
+    "NODE_ENV",
+    "FLASK_ENV",
+    "RAILS_ENV",
+    "APP_ENV",
+    "ENV",
+    "ENVIRONMENT",
+    "FLASK_DEBUG",
+    "DEBUG",
+    "DJANGO_DEBUG",
+];
+
+/// What a service is for. `path` is the file that says what the finding is about.
+pub fn purpose(path: &str, service: &Service) -> Purpose {
+    let named = |parts: &[&str]| {
+        let mut words = path.split(['/', '.', '-', '_']);
+        words.any(|word| parts.contains(&word.to_ascii_lowercase().as_str()))
+    };
+    if named(DEPLOYMENT) {
+        return Purpose::Deployment;
+    }
+    let target = service.build.as_ref().and_then(|build| build.target.as_ref());
+    let is_of_development = |text: &str| {
+        let mut words = text.split(['-', '_', '.', '/']);
+        words.any(|word| DEVELOPMENT.contains(&word.to_ascii_lowercase().as_str()))
+    };
+    let says_so = || {
+        let mut pairs = service
+            .environment
+            .iter()
+            .filter(|pair| ENVIRONMENTS.contains(&pair.name.as_str()));
+        pairs.any(|pair| {
+            let value = pair.value.as_deref().unwrap_or_default().to_ascii_lowercase();
+            let is_on = matches!(value.as_str(), "1" | "true" | "yes") && pair.name.ends_with("DEBUG");
+            is_on || value.contains("dev") || value.contains("local") || value.contains("test")
+        })
+    };
+    let is_watching = || {
+        let commands = service.command.iter().chain(&service.entrypoint);
+        let words: Vec<&str> = commands
+            .flat_map(|command| &command.words)
+            .map(|word| word.value.as_str())
+            .collect();
+        let text = format!(" {} ", words.join(" "));
+        WATCHING
+            .iter()
+            .any(|part| text.contains(&format!(" {part} ")) || (part.len() > 6 && text.contains(part)))
+    };
+    let dockerfile = service.build.as_ref().and_then(|build| build.dockerfile.as_ref());
+    let is_development = named(DEVELOPMENT)
+        || !service.watch.is_empty()
+        || target.is_some_and(|target| is_of_development(&target.value))
+        || dockerfile.is_some_and(|file| is_of_development(&file.value))
+        || is_of_development(&service.name)
+        || says_so()
+        || is_watching();
+    if is_development {
+        return Purpose::Development;
+    }
+    let restarts = |policy: &str| policy == "always" || policy.starts_with("unless-stopped");
+    match service
+        .restart
+        .as_ref()
+        .is_some_and(|policy| restarts(&policy.value))
+    {
+        true => Purpose::Deployment,
+        false => Purpose::Unsaid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Source;
+    use crate::compose::ComposeFile;
+
+    fn of(path: &str, service: &str) -> Purpose {
+        let text = format!("services:\n  web: {service}\n");
+        let file = ComposeFile::read(&Source::new(path, text)).unwrap();
+        purpose(path, &file.services[0])
+    }
+
+    #[test]
+    fn names_and_settings_say_what_a_service_is_for() {
+        assert_eq!(of("compose.yaml", "{build: .}"), Purpose::Unsaid);
+        assert_eq!(
+            of("compose.prod.yaml", "{build: ., command: nodemon}"),
+            Purpose::Deployment
+        );
+        assert_eq!(
+            of("compose.yaml", "{build: ., restart: always}"),
+            Purpose::Deployment
+        );
+        for service in [
+            "{build: {context: ., target: dev}}",
+            "{build: {context: ., dockerfile: Dockerfile.dev}}",
+            "{build: ., restart: always, command: [uvicorn, app, --reload]}",
+            "{build: ., environment: [NODE_ENV=development]}",
+            "{build: ., environment: {FLASK_DEBUG: 1}}",
+            "{build: ., command: npm run dev}",
+        ] {
+            assert_eq!(of("compose.yaml", service), Purpose::Development, "{service}");
+        }
+        assert_eq!(
+            of("docker-compose.override.yml", "{build: .}"),
+            Purpose::Development
+        );
+        assert_eq!(of("compose.yaml", "{build: ., command: repair}"), Purpose::Unsaid);
+    }
+}

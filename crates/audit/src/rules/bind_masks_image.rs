@@ -1,0 +1,174 @@
+//! A folder of the host mounted over a path that the image fills with code: what runs is what lies on the host, not what was
+//! built.
+//!
+//! ## Why
+//!
+//! Builds, their checks and their labels say nothing of what such a service runs. After a deploy the host's folder may be an
+//! older checkout, or lack what the build makes (`dist`, `node_modules`); and the other way round, an edit on the host is live
+//! without any build. For development that is what the mount is for; where a service is deployed it makes images pointless.
+//! The finding is less severe the more the files say that the service is for development.
+//!
+//! ## Example
+//!
+//! `compose.yaml`:
+//!
+//! ```yaml
+//! services:
+//!   web:
+//!     build: .
+//!     restart: always
+//!     volumes:
+//!       - .:/app
+//! ```
+//!
+//! ```dockerfile
+//! FROM node:22
+//! WORKDIR /app
+//! COPY . .
+//! RUN npm ci && npm run build
+//! CMD ["node", "dist/server.js"]
+//! ```
+//!
+//! `src/server.js`:
+//!
+//! ```js
+//! import "./routes.js";
+//! ```
+//!
+//! ## Instead
+//!
+//! Mount what is data or configuration, and nothing over the code. A mount for development belongs into
+//! `compose.override.yaml`, which deploys leave out with `-f compose.yaml`.
+//!
+//! `compose.yaml`:
+//!
+//! ```yaml
+//! services:
+//!   web:
+//!     build: .
+//!     restart: always
+//!     volumes:
+//!       - ./uploads:/var/lib/app/uploads
+//! ```
+//!
+//! ```dockerfile
+//! FROM node:22
+//! WORKDIR /app
+//! COPY . .
+//! RUN npm ci && npm run build
+//! CMD ["node", "dist/server.js"]
+//! ```
+//!
+//! `src/server.js`:
+//!
+//! ```js
+//! import "./routes.js";
+//! ```
+//!
+//! ## References
+//!
+//! - Docker, "Bind mounts": "If you bind mount file or directory into a directory in the container in which files or
+//!   directories exist, the pre-existing files are obscured by the mount".
+
+use super::Rule;
+use crate::compose::{Mount, MountKind, Service};
+use crate::facts::{
+    BuiltService, Filled, Filling, Purpose, built_services, files_below, is_code, is_ignored, mount_place, mount_target, purpose,
+};
+use crate::{Confidence, FileId, Finding, Project, Severity, Span};
+use std::collections::BTreeSet;
+
+pub(super) const RULE: Rule = Rule::new(
+    "bind-masks-image",
+    "a folder of the host over the code of the image",
+    Severity::Medium,
+    check,
+);
+
+fn check(project: &Project, findings: &mut Vec<Finding>) {
+    let mut seen = BTreeSet::new();
+    for built in built_services(project) {
+        let masks: Vec<Mask<'_>> = built
+            .service
+            .volumes
+            .iter()
+            .filter_map(|mount| mask(project, &built, mount))
+            .filter(|mask| seen.insert(mask.place))
+            .collect();
+        // One service, one finding.
+        if let Some((first, others)) = masks.split_first() {
+            findings.push(finding(&built, first, others));
+        }
+    }
+}
+
+/// A mount that hides code.
+struct Mask<'a> {
+    mount: &'a Mount,
+    place: (FileId, Span),
+    target: String,
+    copied: Span,
+}
+
+fn mask<'a>(project: &Project, built: &BuiltService<'a>, mount: &'a Mount) -> Option<Mask<'a>> {
+    if mount.kind != MountKind::Bind {
+        return None;
+    }
+    let target = mount_target(mount).filter(|target| target != "/")?;
+    let whole = built.paths.hidden_by(&target).find(|filled| is_code_of(project, filled, &target)).map(|filled| filled.span);
+    let copied = whole.or_else(|| {
+        let ignored = |path: &str| is_ignored(project, built.dockerfile, built.context.as_deref(), path);
+        let other = |path: &str| !is_code(path) || ignored(path);
+        built.paths.parts_hidden_by(project, &other, &target).first().map(|(filled, _)| filled.span)
+    })?;
+    Some(Mask {
+        mount,
+        place: mount_place(project, mount)?,
+        target,
+        copied,
+    })
+}
+
+/// Whether it is code that a mount hides, and not a single file, which is told elsewhere.
+fn is_code_of(project: &Project, filled: &Filled, target: &str) -> bool {
+    match &filled.content {
+        Filling::Folder(folder) => {
+            let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+            files_below(&project.tree().files, &prefix).any(is_code)
+        }
+        Filling::File(Some(file)) => filled.path != target && is_code(file),
+        Filling::Other => filled.path == target,
+        Filling::Clone => true,
+        Filling::File(None) | Filling::Pattern | Filling::Install(_) | Filling::Output(_) => false,
+    }
+}
+
+fn finding(built: &BuiltService<'_>, first: &Mask<'_>, others: &[Mask<'_>]) -> Finding {
+    let service: &Service = built.service;
+    let (severity, help) = match purpose(&first.mount.place.path, service) {
+        Purpose::Development => (
+            Severity::Info,
+            "good for development; see to it that what is deployed does not have the mount",
+        ),
+        Purpose::Unsaid => (
+            Severity::Low,
+            "for development, keep the mount in `compose.override.yaml`; where the service is deployed, leave it out",
+        ),
+        Purpose::Deployment => (
+            Severity::Medium,
+            "leave out the mount where the service is deployed, so that the image's files run; for development, keep it in `compose.override.yaml`",
+        ),
+    };
+    let source = first.mount.source.as_deref().unwrap_or("a folder");
+    let message = format!(
+        "`{source}` of the host hides what the image has at `{}`: service `{}` runs the host's files, not what was built",
+        first.target, service.name
+    );
+    let mut finding = Finding::new(RULE.id, severity, Confidence::High, message, first.place)
+        .help(help)
+        .also((built.dockerfile, first.copied), "what it hides");
+    for other in others {
+        finding = finding.also(other.place, "so does this");
+    }
+    finding
+}

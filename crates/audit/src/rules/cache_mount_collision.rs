@@ -1,0 +1,171 @@
+//! A cache mount that is shared by steps that must not share it: outputs of builds for several platforms, from several base
+//! images or of several projects in one folder; and apt's folders, which only one step at a time may use.
+//!
+//! ## Why
+//!
+//! A cache mount is not a part of any cache key, and its default name is its path: every Dockerfile on the builder that mounts
+//! `/app/node_modules` gets the same folder, whatever it builds. What one platform compiled is taken by the next; a build takes
+//! up what another project left. Caches of downloads (`/root/.npm`, `/go/pkg/mod`, `/root/.cache/pip`) are made for that,
+//! folders of outputs are not. apt locks its folders and fails when another step has them.
+//!
+//! ## Example
+//!
+//! ```dockerfile
+//! FROM node:22 AS build
+//! WORKDIR /app
+//! COPY . .
+//! RUN --mount=type=cache,target=/app/node_modules npm ci && npm run build
+//! ```
+//!
+//! `build.sh`:
+//!
+//! ```sh
+//! docker buildx build --platform linux/amd64,linux/arm64 -t example/web --push .
+//! ```
+//!
+//! ## Instead
+//!
+//! A name with the platform in it, or a cache of downloads:
+//!
+//! ```dockerfile
+//! FROM node:22 AS build
+//! ARG TARGETPLATFORM
+//! WORKDIR /app
+//! COPY . .
+//! RUN --mount=type=cache,id=web-modules-$TARGETPLATFORM,target=/app/node_modules npm ci && npm run build
+//! ```
+//!
+//! `build.sh`:
+//!
+//! ```sh
+//! docker buildx build --platform linux/amd64,linux/arm64 -t example/web --push .
+//! ```
+//!
+//! ## Fix safety
+//!
+//! For apt, `sharing=locked` is added: steps wait for each other, and nothing else changes. The fix is safe.
+//!
+//! ## References
+//!
+//! - Docker, Dockerfile reference, `RUN --mount=type=cache`: "`id`: optional ID to identify separate/different caches. Defaults
+//!   to value of `target`"; "Apt needs exclusive access to its data, so the caches use the option `sharing=locked`".
+
+mod mounts;
+
+use super::Rule;
+use crate::{Applicability, Confidence, Edit, Finding, Fix, Project, Severity, Span};
+use mounts::{CacheMount, Kind, mounts};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) const RULE: Rule = Rule::new(
+    "cache-mount-collision",
+    "a cache mount is shared by steps that must not share it",
+    Severity::Medium,
+    check,
+)
+.fixable();
+
+fn check(project: &Project, findings: &mut Vec<Finding>) {
+    let mounts = mounts(project);
+    let mut by_id: BTreeMap<&str, Vec<&CacheMount<'_>>> = BTreeMap::new();
+    for mount in &mounts {
+        by_id.entry(mount.id.as_str()).or_default().push(mount);
+    }
+    for (id, mounts) in by_id {
+        let mut outputs = mounts.iter().filter(|mount| matches!(mount.kind, Kind::Outputs { .. }));
+        match outputs.clone().find(|mount| mount.collides_by_platform()) {
+            Some(mount) => findings.push(by_platform(id, mount)),
+            None => {
+                let first = outputs.next();
+                let other = first.and_then(|first| outputs.find(|other| first.collides_with(other)));
+                findings.extend(first.zip(other).map(|(first, other)| by_project(id, first, other)));
+            }
+        }
+        apt(project, &mounts, findings);
+    }
+}
+
+fn by_platform(id: &str, mount: &CacheMount<'_>) -> Finding {
+    let message = format!(
+        "cache mount `{id}` has outputs of a build, and is the same one for {}: what is built for one can be taken for another",
+        mount.platforms.join(" and ")
+    );
+    let help = format!(
+        "give each platform its own: declare `ARG TARGETPLATFORM` in the stage and add `id={}-$TARGETPLATFORM`",
+        mount.name()
+    );
+    let mut finding = Finding::new(RULE.id, RULE.severity, Confidence::High, message, mount.place()).help(help);
+    if let Some(build) = mount.built_by {
+        finding = finding.also(build.place(), "builds for several platforms");
+    }
+    finding
+}
+
+fn by_project(id: &str, first: &CacheMount<'_>, other: &CacheMount<'_>) -> Finding {
+    let what = match first.base == other.base {
+        true => "of different projects".to_owned(),
+        false => format!("on different base images (`{}` and `{}`)", first.base, other.base),
+    };
+    let message = format!("cache mount `{id}` has outputs of builds {what}: one takes up what the other left");
+    let help = format!("give each an `id` of its own, such as `id={}-…`; or cache downloads instead of outputs", other.name());
+    Finding::new(RULE.id, RULE.severity, Confidence::Medium, message, other.place())
+        .help(help)
+        .also(first.place(), "uses the same cache")
+}
+
+/// apt's folders without a lock: one finding for a Dockerfile.
+fn apt(project: &Project, mounts: &[&CacheMount<'_>], findings: &mut Vec<Finding>) {
+    let unlocked = |mount: &&&CacheMount<'_>| mount.kind == Kind::Apt && mount.sharing == "shared";
+    let stages: BTreeSet<_> = mounts.iter().map(|mount| (mount.file, mount.stage)).collect();
+    let mut by_file: BTreeMap<_, Vec<&CacheMount<'_>>> = BTreeMap::new();
+    for mount in mounts.iter().filter(unlocked) {
+        by_file.entry(mount.file).or_default().push(mount);
+    }
+    for (file, mounts) in by_file {
+        let Some((first, others)) = mounts.split_first() else {
+            continue;
+        };
+        let is_parallel = stages.len() > 1 || first.platforms.len() > 1;
+        let severity = if is_parallel { Severity::Low } else { Severity::Info };
+        let message = format!(
+            "cache mount `{}` is used by apt without `sharing=locked`: of steps at the same time, all but one fail to get apt's lock",
+            first.target
+        );
+        let edits: Option<Vec<Edit>> = mounts.iter().map(|mount| lock(project, mount)).collect();
+        let fix = edits.map(|edits| Fix {
+            title: "add sharing=locked to apt's cache mounts".to_owned(),
+            change: "Added sharing=locked to apt's cache mounts".to_owned(),
+            impact: "Steps that use apt wait for each other".to_owned(),
+            applicability: Applicability::Safe,
+            edits,
+        });
+        let mut finding = Finding::new(RULE.id, severity, Confidence::High, message, (file, first.mount.span))
+            .help("add `sharing=locked` to the mount")
+            .fix(fix);
+        for other in others {
+            finding = finding.also(other.place(), "so is this");
+        }
+        findings.push(finding);
+    }
+}
+
+/// The edit that makes a mount a locked one.
+fn lock(project: &Project, mount: &CacheMount<'_>) -> Option<Edit> {
+    let text = mount.mount.span.slice(project.file(mount.file).source.text());
+    if text.contains(['"', '\'']) {
+        return None;
+    }
+    let (span, content) = match mount.mount.option("sharing") {
+        Some(sharing) => (sharing.value_span?, "locked"),
+        None => {
+            let last = mount.mount.options.last()?;
+            let end = last.value_span.unwrap_or(last.key_span).end;
+            (Span::new(end, end), ",sharing=locked")
+        }
+    };
+    Some(Edit {
+        file: mount.file,
+        span,
+        content: content.to_owned(),
+    })
+}

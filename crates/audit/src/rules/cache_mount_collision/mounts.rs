@@ -1,0 +1,156 @@
+//! The cache mounts of a project, with what a step keeps in them.
+
+use crate::facts::Build;
+use crate::{FileId, Project, Span};
+use std::collections::BTreeSet;
+use unstale_dockerfile::{Dockerfile, Mount, Stage};
+
+/// Folders that builds put outputs into, by the last part of their paths.
+const OUTPUTS: &[&str] = &[
+    ".next", ".output", ".venv", "_build", "bin", "build", "dist", "node_modules", "obj", "out", "target", "venv",
+];
+
+pub(super) struct CacheMount<'a> {
+    pub file: FileId,
+    pub stage: usize,
+    pub mount: &'a Mount,
+    pub id: String,
+    pub target: String,
+    pub sharing: String,
+    pub kind: Kind,
+    /// The image that the stage is made from in the end.
+    pub base: String,
+    /// Where the Dockerfile's build takes its files from.
+    context: String,
+    /// What the Dockerfile is built for; empty if the stage always runs on the builder's own platform.
+    pub platforms: Vec<String>,
+    /// What builds it for several.
+    pub built_by: Option<&'a Build>,
+}
+
+/// What is in a cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// What a build makes. Cargo tells platforms and packages apart within its folder, but for the programs it makes in the end.
+    Outputs { cargo: bool },
+    /// apt's lists and packages.
+    Apt,
+    /// Downloads, or what is not known.
+    Other,
+}
+
+impl CacheMount<'_> {
+    pub fn place(&self) -> (FileId, Span) {
+        (self.file, self.mount.span)
+    }
+
+    /// The last part of its path.
+    pub fn name(&self) -> &str {
+        let end = self.target.trim_end_matches('/');
+        end.rsplit('/').next().unwrap_or(end).trim_start_matches('.')
+    }
+
+    /// Whether steps for several platforms get the same folder.
+    pub fn collides_by_platform(&self) -> bool {
+        let is_safe = self.kind == Kind::Outputs { cargo: true } && self.sharing != "shared";
+        self.platforms.len() > 1 && !is_safe && !self.is_told_apart()
+    }
+
+    /// Whether another step with a cache of the same name builds something else.
+    pub fn collides_with(&self, other: &CacheMount<'_>) -> bool {
+        let is_cargo = [self.kind, other.kind].contains(&Kind::Outputs { cargo: true });
+        let is_unknown = [&self.base, &other.base].iter().any(|base| base.contains('$') || base.is_empty());
+        let other_base = self.base != other.base && !is_unknown;
+        let other_project = self.file != other.file && self.context != other.context;
+        !is_cargo && (other_base || other_project)
+    }
+
+    /// Whether a variable of the platform is in its name.
+    fn is_told_apart(&self) -> bool {
+        ["TARGETPLATFORM", "TARGETARCH", "TARGETPAIR", "ARCH", "PLATFORM"].iter().any(|part| self.id.contains(part))
+    }
+}
+
+/// All cache mounts of `RUN`s.
+pub(super) fn mounts(project: &Project) -> Vec<CacheMount<'_>> {
+    let builds = &project.facts().builds;
+    let mut found = Vec::new();
+    for (file, text, dockerfile) in project.dockerfiles() {
+        let own = || builds.iter().filter(move |build| build.dockerfile == Some(file));
+        let context = own().find_map(|build| build.context.clone());
+        let context = context.unwrap_or_else(|| text.source.folder().to_owned());
+        let built_by = own().find(|build| platforms(build).len() > 1);
+        let stages = dockerfile.stages();
+        for stage in &stages {
+            let root = root(&stages, stage);
+            let is_fixed = root.platform.as_deref().is_some_and(|platform| !platform.contains("TARGET"));
+            let needed = built_by.is_some_and(|build| is_needed(dockerfile, &stages, build, stage));
+            let built_by = built_by.filter(|_| !is_fixed && needed);
+            for index in stage.instructions.clone() {
+                let Some(instruction) = dockerfile.instructions.get(index) else {
+                    continue;
+                };
+                for mount in instruction.mounts.iter().filter(|mount| mount.kind() == "cache") {
+                    let Some(target) = mount.value("target") else { continue };
+                    let id = mount.value("id").filter(|id| !id.is_empty()).unwrap_or(target.trim_end_matches('/'));
+                    found.push(CacheMount {
+                        file,
+                        stage: stage.index,
+                        mount,
+                        id: id.to_owned(),
+                        target: target.to_owned(),
+                        sharing: mount.value("sharing").unwrap_or("shared").to_owned(),
+                        kind: kind(target, &instruction.args),
+                        base: root.resolved_base.clone(),
+                        context: context.clone(),
+                        platforms: built_by.map(platforms).unwrap_or_default(),
+                        built_by,
+                    });
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Whether a build makes a stage.
+fn is_needed(dockerfile: &Dockerfile, stages: &[Stage], build: &Build, stage: &Stage) -> bool {
+    let target = match &build.target {
+        None => stages.last(),
+        Some(target) => stages.iter().find(|stage| stage.name.as_deref() == Some(target.to_lowercase().as_str())),
+    };
+    target.is_none_or(|target| dockerfile.needed_stages(target.index).contains(&stage.index))
+}
+
+fn root<'a>(stages: &'a [Stage], stage: &'a Stage) -> &'a Stage {
+    let mut root = stage;
+    while let Some(base) = root.base_stage.and_then(|index| stages.get(index)) {
+        root = base;
+    }
+    root
+}
+
+fn kind(target: &str, command: &str) -> Kind {
+    let path = target.trim_end_matches('/');
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if path.starts_with("/var/cache/apt") || path.starts_with("/var/lib/apt") {
+        return Kind::Apt;
+    }
+    match OUTPUTS.contains(&name) && !path.contains("/.cache") && !path.starts_with("/root/.") {
+        true => Kind::Outputs {
+            cargo: command.contains("cargo"),
+        },
+        false => Kind::Other,
+    }
+}
+
+/// The platforms of a build, if all of them are known.
+fn platforms(build: &Build) -> Vec<String> {
+    let all = build.platforms.iter().flat_map(|text| text.split(','));
+    let all: BTreeSet<&str> = all.map(str::trim).filter(|name| !name.is_empty()).collect();
+    let is_known = all.iter().all(|name| !name.contains(['$', '{', ' ']));
+    match is_known {
+        true => all.into_iter().map(str::to_owned).collect(),
+        false => Vec::new(),
+    }
+}

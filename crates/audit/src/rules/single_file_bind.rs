@@ -1,0 +1,114 @@
+//! A single file that is mounted into a container. The mount is of the file that is there when the container starts, and not
+//! of its name: once something puts a new file in its place, the container goes on with the old one until it starts again.
+//!
+//! ## Why
+//!
+//! Most editors write a new file and rename it over the old one, and so do `git pull` and `git checkout`. The file on the
+//! host is new, `docker compose up -d` sees nothing to do (it looks at the configuration, not at files), and a reload of the
+//! program (`nginx -s reload`) reads the old text again.
+//!
+//! ## Example
+//!
+//! `compose.yaml`:
+//!
+//! ```yaml
+//! services:
+//!   proxy:
+//!     image: nginx:1.29
+//!     volumes:
+//!       - ./proxy/nginx.conf:/etc/nginx/nginx.conf:ro
+//! ```
+//!
+//! `proxy/nginx.conf`:
+//!
+//! ```nginx
+//! events {}
+//! ```
+//!
+//! ## Instead
+//!
+//! Mount the folder, or restart the service after each change:
+//!
+//! `compose.yaml`:
+//!
+//! ```yaml
+//! services:
+//!   proxy:
+//!     image: nginx:1.29
+//!     volumes:
+//!       - ./proxy:/etc/nginx/conf.d:ro
+//! ```
+//!
+//! `proxy/nginx.conf`:
+//!
+//! ```nginx
+//! events {}
+//! ```
+//!
+//! ## References
+//!
+//! - moby/moby#22627, moby/moby#15793
+
+use super::Rule;
+use crate::compose::{Mount, MountKind, Service, resolve};
+use crate::facts::{mount_place, mount_target};
+use crate::{Confidence, FileId, Finding, Project, Severity, Span};
+use std::collections::BTreeMap;
+
+pub(super) const RULE: Rule = Rule::new(
+    "single-file-bind",
+    "a single file is mounted: the container keeps the old one when it is replaced",
+    Severity::Info,
+    check,
+);
+
+fn check(project: &Project, findings: &mut Vec<Finding>) {
+    let mut files: BTreeMap<FileId, BTreeMap<Span, (&Service, String)>> = BTreeMap::new();
+    for compose in &project.facts().compose {
+        for service in &compose.services {
+            for mount in &service.volumes {
+                if let (Some(path), Some((file, span))) = (single_file(project, mount), mount_place(project, mount)) {
+                    files.entry(file).or_default().entry(span).or_insert((service, path));
+                }
+            }
+        }
+    }
+    // One finding for a Compose file: it is the same for each of its mounts.
+    for (file, mounts) in files {
+        let count = mounts.len();
+        let mut mounts = mounts.into_iter();
+        let Some((span, (service, path))) = mounts.next() else {
+            continue;
+        };
+        let more = match count {
+            1 => String::new(),
+            2 => " (one more is mounted so)".to_owned(),
+            count => format!(" ({} more are mounted so)", count - 1),
+        };
+        let message = format!(
+            "`{path}` is mounted as a single file: when an editor or `git pull` replaces it, service `{}` keeps the old one until it restarts{more}",
+            service.name
+        );
+        let help = format!(
+            "mount the folder that the file is in, or restart after each change: `docker compose restart {}`",
+            service.name
+        );
+        let mut finding = Finding::new(RULE.id, RULE.severity, Confidence::High, message, (file, span)).help(help);
+        for (span, (service, _)) in mounts {
+            finding = finding.also((file, span), format!("service `{}`", service.name));
+        }
+        findings.push(finding);
+    }
+}
+
+/// The file of the checked folder that is mounted, and that matters while the service runs.
+fn single_file(project: &Project, mount: &Mount) -> Option<String> {
+    if mount.kind != MountKind::Bind {
+        return None;
+    }
+    let path = resolve(&mount.place.folder, mount.source.as_deref()?)?;
+    let target = mount_target(mount)?;
+    // Read once, when a database is made.
+    let is_of_start = target.starts_with("/docker-entrypoint-initdb.d/");
+    (project.tree().files.contains(&path) && !is_of_start).then_some(path)
+}
