@@ -105,7 +105,7 @@ fn keeper(
     if let Some(command) = command {
         let installs =
             |used: &&&DockerUse<'_>| matches!(used.docker.action, Action::Builder(BuilderAction::Install));
-        let is_alias = before.iter().any(|used| installs(&used))
+        let is_alias = before.iter().any(installs)
             || steps
                 .iter()
                 .any(|step| step.with("install").is_some_and(|pair| pair.is_true()));

@@ -73,6 +73,9 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         {
             continue;
         }
+        if is_in_a_variable(project, &import) {
+            continue;
+        }
         let key = format!("{:?} {:?} {:?}", cache.kind, cache.reference, cache.attributes);
         let is_exported = exports
             .iter()
@@ -94,12 +97,26 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     join(first, findings);
 }
 
+/// Whether the script speaks of an export that stands in none of its builds: a variable holds it.
+fn is_in_a_variable(project: &Project, import: &CacheAt<'_>) -> bool {
+    let Some(build) = import.build.filter(|build| matches!(build.via, Via::Command(..))) else {
+        return false;
+    };
+    let count = |text: &str| text.matches("cache-to").count();
+    let own = project
+        .facts()
+        .builds
+        .iter()
+        .filter(|other| other.file == build.file);
+    count(project.file(build.file).source.text()) > own.map(|other| other.cache_to.len()).sum()
+}
+
 /// Whether something that was not read may export to GitHub's cache under any scope: a workflow of another repository, or an
-/// export whose scope is an expression.
+/// export whose scope holds a variable.
 fn is_exported_out_of_sight(project: &Project, exports: &[CacheAt<'_>]) -> bool {
     let has_open_scope = exports.iter().any(|export| {
         let cache = &export.cache.cache;
-        (cache.kind == "gha" || cache.kind.contains('$')) && export.cache.text.contains("${{")
+        (cache.kind == "gha" || cache.kind.contains('$')) && export.cache.text.contains('$')
     });
     has_open_scope
         || project.files().any(|(_, file)| match &file.content {

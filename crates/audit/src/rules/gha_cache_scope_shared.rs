@@ -179,7 +179,7 @@ fn several(project: &Project, scope: &str, exports: &[Export<'_>]) -> Finding {
     // Steps that are alternatives to each other, and what a bake file's caller changes, are not known here.
     let is_sure = exports
         .iter()
-        .all(|export| export.image.context != "" || export.image.dockerfile != "");
+        .all(|export| !export.image.context.is_empty() || !export.image.dockerfile.is_empty());
     let confidence = if is_sure {
         Confidence::High
     } else {
