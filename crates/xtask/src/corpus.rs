@@ -54,7 +54,7 @@ pub fn collect(arguments: &Arguments) -> Result<bool, String> {
         .contains(&Client::Apt)
         .then(|| Apt::set_up(apt_folder.path()));
     if let Some(Err(problem)) = &apt {
-        println!("apt: {}", first_line(problem));
+        println!("apt: {}", last_line(problem));
     }
     let apt = apt.and_then(Result::ok);
     let mut take = |name: &str, client: Client, got: Result<Unpacked, String>| -> Result<(), String> {
@@ -66,7 +66,7 @@ pub fn collect(arguments: &Arguments) -> Result<bool, String> {
             }
             Err(problem) => {
                 complete = false;
-                println!("{} {name}: left out: {}", client.name(), first_line(&problem));
+                println!("{} {name}: left out: {}", client.name(), last_line(&problem));
             }
         }
         Ok(())
@@ -127,10 +127,10 @@ fn scratch() -> Result<TempDir, String> {
     tempfile::tempdir().map_err(|error| format!("cannot make a folder: {error}"))
 }
 
-/// Programs say much; the first line that says something will do.
-fn first_line(problem: &str) -> &str {
-    problem
-        .lines()
+/// Programs say much; the last line that says something is most often the reason.
+fn last_line(problem: &str) -> &str {
+    let mut lines = problem.lines().rev();
+    lines
         .find(|line| !line.trim().is_empty())
         .unwrap_or("no reason given")
 }
