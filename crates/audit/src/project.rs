@@ -2,9 +2,9 @@
 
 use crate::compose::ComposeFile;
 use crate::compose::project as compose;
-use crate::facts::resolve;
 use crate::content::{self, Content, EmbeddedScript, Read};
 use crate::facts::Facts;
+use crate::facts::resolve;
 use crate::{Confidence, FileKind, Source, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
@@ -174,7 +174,12 @@ impl Project {
                 let dockerfile = service.build.as_ref().and_then(compose::dockerfile_of);
                 wanted.extend(dockerfile.map(|path| (path, FileKind::Dockerfile)));
             }
-            wanted.extend(compose.missing.iter().map(|path| (path.clone(), FileKind::Compose)));
+            wanted.extend(
+                compose
+                    .missing
+                    .iter()
+                    .map(|path| (path.clone(), FileKind::Compose)),
+            );
         }
         for build in &self.facts().builds {
             let Some(context) = &build.context else {
@@ -189,9 +194,14 @@ impl Project {
         for (_, file, _) in self.dockerfiles() {
             let own = format!("{}.dockerignore", file.source.path());
             wanted.insert(own, FileKind::DockerIgnore);
-            wanted.extend(resolve(file.source.folder(), ".dockerignore").map(|path| (path, FileKind::DockerIgnore)));
+            wanted.extend(
+                resolve(file.source.folder(), ".dockerignore").map(|path| (path, FileKind::DockerIgnore)),
+            );
         }
-        wanted.into_iter().filter(|(path, _)| self.find(path).is_none() && !path.starts_with("..")).collect()
+        wanted
+            .into_iter()
+            .filter(|(path, _)| self.find(path).is_none() && !path.starts_with(".."))
+            .collect()
     }
 
     /// The project with other texts in some files.

@@ -9,6 +9,8 @@
 //! and 28.5). No such message can be made here: [`Job::finish`] takes a [`FrontendResult`], which only the daemon
 //! can make, and [`Job::abandon`] always gives an error.
 
+mod subrequest;
+
 use crate::control::Client;
 use crate::llb::{Definition, Graph};
 use crate::proto::{control, frontend, pb, rpc};

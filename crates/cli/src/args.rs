@@ -38,7 +38,7 @@ pub enum Command {
     Check(Box<CheckArgs>),
     /// Show what was built before
     Log(LogArgs),
-    /// Write files into the project that call unstale
+    /// Write what the project promises into unstale.toml, or files that call unstale
     Init(InitArgs),
 }
 
@@ -295,7 +295,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = ".unstale-baseline.json")]
     pub write_baseline: Option<PathBuf>,
     /// Explain a rule: what it finds, why, what to do instead
-    #[arg(long, value_name = "RULE", exclusive = true)]
+    #[arg(long, value_name = "RULE", conflicts_with_all = ["fix", "diff", "contract", "paths", "list_rules"])]
     pub explain: Option<String>,
     /// List the rules
     #[arg(long, conflicts_with_all = ["fix", "diff", "contract", "paths"])]
@@ -369,9 +369,10 @@ pub struct LogArgs {
 
 #[derive(Debug, Clone, ClapArgs)]
 pub struct InitArgs {
-    /// The workflow to write for GitHub Actions, with its script
+    /// The workflow to write for GitHub Actions, with its script; without it, [contract] is written into unstale.toml, from
+    /// what there is in the project
     #[arg(long, value_enum, value_name = "NAME")]
-    pub workflow: Workflow,
+    pub workflow: Option<Workflow>,
     /// Overwrite files that are there already
     #[arg(long)]
     pub force: bool,

@@ -151,10 +151,14 @@ impl From<ExperimentError> for Failure {
 
 impl From<InitError> for Failure {
     fn from(error: InitError) -> Failure {
+        let code = match &error {
+            InitError::NoContract | InitError::Check(CheckError::Nothing) => exit::NO_INPUTS,
+            _ => exit::ERROR,
+        };
         Failure {
             message: chain(&error),
             hint: error.hint(),
-            code: exit::ERROR,
+            code,
         }
     }
 }

@@ -48,7 +48,7 @@ pub struct Dockerfile {
     pub comments: Vec<Comment>,
     /// The instructions in order of the file.
     pub instructions: Vec<Instruction>,
-    pub(crate) problems: Vec<Problem>,
+    pub(crate) troubles: problems::Troubles,
 }
 
 /// A parser directive.

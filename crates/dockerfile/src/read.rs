@@ -44,8 +44,8 @@ pub(crate) fn dockerfile(bytes: &[u8]) -> Dockerfile {
         );
     }
     interpreters::set(&mut file);
-    problems::check(&file, bytes, &mut troubles);
-    file.problems = troubles.in_order();
+    problems::options(bytes, &mut troubles);
+    file.troubles = troubles;
     file
 }
 

@@ -126,6 +126,12 @@ fn arguments_are_counted() {
 }
 
 #[test]
+fn a_volume_of_a_blank_that_is_none_of_ascii_is_empty() {
+    refused(&["VOLUME /x \u{a0} /y"]);
+    taken(&["VOLUME /x\u{a0}"]);
+}
+
+#[test]
 fn an_array_must_have_strings_only_where_there_is_an_exec_form() {
     refused(&[
         "CMD [1]",

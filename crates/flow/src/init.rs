@@ -1,9 +1,14 @@
-//! Files that unstale writes into a project so that others call it: the workflow that clears caches, and its script.
+//! Files that unstale writes into a project: the workflow that clears caches with its script, and the contract.
 //!
 //! What is not the same as what would be written is never overwritten unasked, and nothing is written outside of the
 //! project or of its git repository.
 
+mod contract;
+
+pub use contract::contract;
+
 use crate::build::project_folder;
+use crate::check::CheckError;
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -66,6 +71,18 @@ pub enum InitError {
         /// Relative to the git repository.
         folder: PathBuf,
     },
+    /// The settings state a contract already.
+    #[error("{} has a [contract] already", path.display())]
+    HasContract {
+        /// The settings.
+        path: PathBuf,
+    },
+    /// Nothing in the project can be promised.
+    #[error("nothing to promise: no file builds images, clears caches or carries the commit")]
+    NoContract,
+    /// The project cannot be read.
+    #[error(transparent)]
+    Check(#[from] CheckError),
     /// The system refused something.
     #[error("cannot {action} {}", path.display())]
     Filesystem {
@@ -86,6 +103,11 @@ impl InitError {
             InitError::Exists { .. } => Some("--force overwrites; nothing was written".to_owned()),
             InitError::Outside { .. } => Some("take the link away, or write the file by hand".to_owned()),
             InitError::FolderName { .. } => Some("rename it: no line breaks, no `${{`, and UTF-8".to_owned()),
+            InitError::HasContract { .. } => {
+                Some("take the section out to have it written anew; nothing was written".to_owned())
+            }
+            InitError::NoContract => Some("unstale check says what can go wrong".to_owned()),
+            InitError::Check(error) => error.hint(),
             InitError::Filesystem { .. } => None,
         }
     }

@@ -12,8 +12,10 @@ mod campaign;
 mod check_speed;
 mod clearing_table;
 mod clears;
+mod crater;
 mod corpus;
 mod corpus_sample;
+mod dockerfiles;
 mod false_hits;
 mod plain;
 mod plan_speed;
@@ -39,10 +41,14 @@ enum Task {
     Campaign(campaign::Arguments),
     /// Clears against builds: random histories, `unstale clear`, and what the next build reuses
     Clears(clears::Arguments),
+    /// The Dockerfile reader against the engine's own frontend, on a corpus and mutations of it
+    Dockerfiles(dockerfiles::Arguments),
     /// Ways of clearing: what each does to the next build, on each engine
     ClearingTable(clearing_table::Arguments),
     /// How long a plan takes with nothing to do, beside `docker compose build`
     PlanSpeed(plan_speed::Arguments),
+    /// `unstale check` over real projects: no panic, nothing slow, sound fixes; draws findings to be judged by hand
+    Crater(crater::Arguments),
     /// A corpus of real files to try `unstale check` on, outside of the repository
     Corpus(corpus::Arguments),
     /// A tree of 1,000 files chosen from a corpus
@@ -59,8 +65,10 @@ fn main() -> ExitCode {
         Task::FalseHits(arguments) => false_hits::measure(&arguments),
         Task::Campaign(arguments) => campaign::campaign(&arguments),
         Task::Clears(arguments) => clears::campaign(&arguments),
+        Task::Dockerfiles(arguments) => dockerfiles::compare_all(&arguments),
         Task::ClearingTable(arguments) => clearing_table::measure(&arguments),
         Task::PlanSpeed(arguments) => plan_speed::measure_all(&arguments),
+        Task::Crater(arguments) => crater::campaign(&arguments),
         Task::Corpus(arguments) => corpus::collect(&arguments),
         Task::CorpusSample(arguments) => corpus_sample::sample(&arguments),
         Task::CheckSpeed(arguments) => check_speed::measure_all(&arguments),

@@ -26,9 +26,16 @@ impl Contract {
         let mut lines = Vec::new();
         let mut add = |name: String, held: Held| lines.push(line(name, held));
         for path in &self.no_inline_cache {
-            let same = self.no_inline_cache.iter().filter(|other| base(other) == base(path)).count();
+            let same = self
+                .no_inline_cache
+                .iter()
+                .filter(|other| base(other) == base(path))
+                .count();
             let shown = if same > 1 { path } else { base(path) };
-            add(format!("{INLINE_CACHE} removed from {shown}"), no_inline_cache(project, path));
+            add(
+                format!("{INLINE_CACHE} removed from {shown}"),
+                no_inline_cache(project, path),
+            );
         }
         let many = self.clears_builder_cache.len() > 1;
         for path in &self.clears_builder_cache {
@@ -37,7 +44,10 @@ impl Contract {
         }
         let many = self.clears_only_if.len() > 1;
         for only in &self.clears_only_if {
-            let name = format!("Docker cache clearing is properly gated by {}={}", only.variable, only.value);
+            let name = format!(
+                "Docker cache clearing is properly gated by {}={}",
+                only.variable, only.value
+            );
             add(with(&name, &only.script, many), clears_only_if(project, only));
         }
         for arg in &self.commit_arg {
@@ -79,11 +89,19 @@ fn base(path: &str) -> &str {
 }
 
 fn at(file: FileId, span: Span) -> Option<Location> {
-    Some(Location { file, span, label: None })
+    Some(Location {
+        file,
+        span,
+        label: None,
+    })
 }
 
 fn broken(detail: impl Into<String>, location: Option<Location>, hint: impl Into<String>) -> Held {
-    Err(Broken { detail: detail.into(), location, hint: hint.into() })
+    Err(Broken {
+        detail: detail.into(),
+        location,
+        hint: hint.into(),
+    })
 }
 
 /// The file that a line is about.
@@ -98,8 +116,11 @@ fn file(project: &Project, path: &str) -> Result<FileId, Broken> {
 fn no_inline_cache(project: &Project, path: &str) -> Held {
     let file = file(project, path)?;
     let builds = &project.facts().builds;
-    let mut args = builds.iter().flat_map(|build| build.args.iter().map(move |arg| (build, arg)));
-    let found = args.find(|(_, arg)| arg.file == file && arg.name == INLINE_CACHE && is_on(arg.value.as_deref()));
+    let mut args = builds
+        .iter()
+        .flat_map(|build| build.args.iter().map(move |arg| (build, arg)));
+    let found =
+        args.find(|(_, arg)| arg.file == file && arg.name == INLINE_CACHE && is_on(arg.value.as_deref()));
     match found {
         None => Ok(()),
         Some((build, arg)) => broken(
@@ -125,19 +146,24 @@ pub(super) fn is_of_cache(prune: &Prune) -> bool {
 
 /// The prunes of a builder's cache in a file.
 pub(super) fn prunes(project: &Project, file: FileId) -> impl Iterator<Item = (DockerUse<'_>, &Prune)> {
-    project.docker_commands().filter(move |found| found.file == file).filter_map(|found| match &found.docker.action {
-        Action::Prune(prune) if is_of_cache(prune) => Some((found, prune)),
-        _ => None,
-    })
+    project
+        .docker_commands()
+        .filter(move |found| found.file == file)
+        .filter_map(|found| match &found.docker.action {
+            Action::Prune(prune) if is_of_cache(prune) => Some((found, prune)),
+            _ => None,
+        })
 }
 
 /// The commands of a file that let unstale clear.
 pub(super) fn unstale_clears(project: &Project, file: FileId) -> impl Iterator<Item = &Command> {
     let scripts = project.file(file).scripts.iter();
-    scripts.flat_map(|script| script.script.commands()).filter(|command| {
-        let verb = command.arguments().first().map(|word| word.text.as_str());
-        command.name() == "unstale" && verb == Some("clear")
-    })
+    scripts
+        .flat_map(|script| script.script.commands())
+        .filter(|command| {
+            let verb = command.arguments().first().map(|word| word.text.as_str());
+            command.name() == "unstale" && verb == Some("clear")
+        })
 }
 
 fn clears(project: &Project, path: &str) -> Held {
@@ -146,7 +172,9 @@ fn clears(project: &Project, path: &str) -> Held {
         let all = prune.all || prune.scope == PruneScope::Buildctl;
         all && prune.filters.is_empty() && prune.keeps.is_none()
     };
-    if unstale_clears(project, file).next().is_some() || prunes(project, file).any(|(_, prune)| is_whole(prune)) {
+    if unstale_clears(project, file).next().is_some()
+        || prunes(project, file).any(|(_, prune)| is_whole(prune))
+    {
         return Ok(());
     }
     match prunes(project, file).next() {
@@ -183,14 +211,21 @@ fn commit_arg(project: &Project, arg: &CommitArg) -> Held {
     for path in &arg.dockerfiles {
         let file = file(project, path)?;
         let Content::Dockerfile(dockerfile) = &project.file(file).content else {
-            return broken(format!("{path} is no Dockerfile"), None, "correct [contract] in unstale.toml");
+            return broken(
+                format!("{path} is no Dockerfile"),
+                None,
+                "correct [contract] in unstale.toml",
+            );
         };
         busts(dockerfile, &arg.name, file, path)?;
         if !is_given(project, file, &arg.name) {
             return broken(
                 format!("no build of {path} passes {}", arg.name),
                 at(file, Span::default()),
-                format!("build with --build-arg {}=\"$(git rev-parse HEAD)\", or with unstale build", arg.name),
+                format!(
+                    "build with --build-arg {}=\"$(git rev-parse HEAD)\", or with unstale build",
+                    arg.name
+                ),
             );
         }
     }
@@ -217,11 +252,16 @@ fn busts(dockerfile: &Dockerfile, name: &str, file: FileId, path: &str) -> Held 
             let Some(instruction) = dockerfile.instructions.get(index) else {
                 return false;
             };
-            seen.0 |= declared.iter().any(|declaration| declaration.instruction == index);
+            seen.0 |= declared
+                .iter()
+                .any(|declaration| declaration.instruction == index);
             let uses = instruction.keyword == "RUN"
-                && instruction.command_text().is_some_and(|command| command.text.contains(name));
+                && instruction
+                    .command_text()
+                    .is_some_and(|command| command.text.contains(name));
             seen.1 |= seen.0 && uses;
-            let copies = matches!(instruction.keyword.as_str(), "COPY" | "ADD") && instruction.flag("from").is_none();
+            let copies =
+                matches!(instruction.keyword.as_str(), "COPY" | "ADD") && instruction.flag("from").is_none();
             seen.1 && copies
         })
     });
@@ -243,10 +283,14 @@ pub(super) fn is_given(project: &Project, dockerfile: FileId, name: &str) -> boo
         .iter()
         .filter(|build| build.dockerfile == Some(dockerfile) || build.is_of_compose())
         .any(|build| build.arg(name).is_some());
-    by_build || project.scripts().flat_map(|(_, script)| script.script.commands()).any(|command| {
-        let verb = command.arguments().first().map(|word| word.text.as_str());
-        command.name() == "unstale" && matches!(verb, Some("build" | "deploy"))
-    })
+    by_build
+        || project
+            .scripts()
+            .flat_map(|(_, script)| script.script.commands())
+            .any(|command| {
+                let verb = command.arguments().first().map(|word| word.text.as_str());
+                command.name() == "unstale" && matches!(verb, Some("build" | "deploy"))
+            })
 }
 
 fn workflow_runs(project: &Project, runs: &WorkflowRuns) -> Held {

@@ -11,42 +11,104 @@ impl Contract {
     /// What a project can promise. `commit_arg` is the build argument that carries the commit.
     pub fn of(project: &Project, commit_arg: &str) -> Contract {
         let path = |file: FileId| project.file(file).source.path().to_owned();
-        let scripts = || project.files().filter(|(_, file)| file.kind == FileKind::Script).map(|(id, _)| id);
+        let scripts = || {
+            project
+                .files()
+                .filter(|(_, file)| file.kind == FileKind::Script)
+                .map(|(id, _)| id)
+        };
         let clearing: Vec<FileId> = scripts()
-            .filter(|&file| prunes(project, file).next().is_some() || unstale_clears(project, file).next().is_some())
+            .filter(|&file| {
+                prunes(project, file).next().is_some() || unstale_clears(project, file).next().is_some()
+            })
             .collect();
         Contract {
-            no_inline_cache: project.files().map(|(id, _)| id).filter(|&file| builds(project, file)).map(path).collect(),
+            no_inline_cache: project
+                .files()
+                .map(|(id, _)| id)
+                .filter(|&file| builds(project, file))
+                .map(path)
+                .collect(),
             clears_builder_cache: clearing.iter().copied().map(path).collect(),
             clears_only_if: clearing.iter().filter_map(|&file| gate(project, file)).collect(),
             commit_arg: commit(project, commit_arg).into_iter().collect(),
-            workflow_runs: clearing.iter().flat_map(|&script| runs(project, &path(script))).collect(),
+            workflow_runs: clearing
+                .iter()
+                .flat_map(|&script| runs(project, &path(script)))
+                .collect(),
             no_findings: Vec::new(),
         }
     }
 
     /// As text for `unstale.toml`.
     pub fn to_toml(&self) -> String {
-        let mut text = String::from("# What must stay true. Each line is checked by: unstale check --contract\n[contract]\n");
-        let list = |items: &[String]| items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", ");
+        let mut text = String::from(
+            "# What must stay true. Each line is checked by: unstale check --contract\n[contract]\n",
+        );
+        let list = |items: &[String]| {
+            items
+                .iter()
+                .map(|item| quoted(item))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         let mut add = |key: &str, items: Vec<String>| match items.as_slice() {
             [] => {}
             [one] => drop(writeln!(text, "{key} = [{one}]")),
             many => drop(writeln!(text, "{key} = [\n    {},\n]", many.join(",\n    "))),
         };
-        add("no-inline-cache", self.no_inline_cache.iter().map(|path| quoted(path)).collect());
-        add("clears-builder-cache", self.clears_builder_cache.iter().map(|path| quoted(path)).collect());
-        add("clears-only-if", self.clears_only_if.iter().map(|only| {
-            let (script, variable, value) = (quoted(&only.script), quoted(&only.variable), quoted(&only.value));
-            format!("{{ script = {script}, variable = {variable}, value = {value} }}")
-        }).collect());
-        add("commit-arg", self.commit_arg.iter().map(|arg| {
-            format!("{{ name = {}, dockerfiles = [{}] }}", quoted(&arg.name), list(&arg.dockerfiles))
-        }).collect());
-        add("workflow-runs", self.workflow_runs.iter().map(|runs| {
-            format!("{{ workflow = {}, script = {} }}", quoted(&runs.workflow), quoted(&runs.script))
-        }).collect());
-        add("no-findings", self.no_findings.iter().map(|rule| quoted(rule)).collect());
+        add(
+            "no-inline-cache",
+            self.no_inline_cache.iter().map(|path| quoted(path)).collect(),
+        );
+        add(
+            "clears-builder-cache",
+            self.clears_builder_cache
+                .iter()
+                .map(|path| quoted(path))
+                .collect(),
+        );
+        add(
+            "clears-only-if",
+            self.clears_only_if
+                .iter()
+                .map(|only| {
+                    let (script, variable, value) =
+                        (quoted(&only.script), quoted(&only.variable), quoted(&only.value));
+                    format!("{{ script = {script}, variable = {variable}, value = {value} }}")
+                })
+                .collect(),
+        );
+        add(
+            "commit-arg",
+            self.commit_arg
+                .iter()
+                .map(|arg| {
+                    format!(
+                        "{{ name = {}, dockerfiles = [{}] }}",
+                        quoted(&arg.name),
+                        list(&arg.dockerfiles)
+                    )
+                })
+                .collect(),
+        );
+        add(
+            "workflow-runs",
+            self.workflow_runs
+                .iter()
+                .map(|runs| {
+                    format!(
+                        "{{ workflow = {}, script = {} }}",
+                        quoted(&runs.workflow),
+                        quoted(&runs.script)
+                    )
+                })
+                .collect(),
+        );
+        add(
+            "no-findings",
+            self.no_findings.iter().map(|rule| quoted(rule)).collect(),
+        );
         text
     }
 }
@@ -75,13 +137,19 @@ fn builds(project: &Project, file: FileId) -> bool {
 fn gate(project: &Project, file: FileId) -> Option<ClearsOnlyIf> {
     let pruned = prunes(project, file).map(|(found, _)| found.command);
     let commands: Vec<&Command> = pruned.chain(unstale_clears(project, file)).collect();
-    let tests = commands.first()?.context.guards.iter().flat_map(|guard| &guard.tests);
+    let tests = commands
+        .first()?
+        .context
+        .guards
+        .iter()
+        .flat_map(|guard| &guard.tests);
     let mut candidates = tests.filter_map(|test| match &test.check {
         Check::OneOf(values) if values.len() == 1 => Some((&test.variable, values.first()?)),
         _ => None,
     });
     let (variable, value) = candidates.find(|(variable, value)| {
-        let is_behind = |command: &&Command| command.context.values_of(variable) == Some(std::slice::from_ref(*value));
+        let is_behind =
+            |command: &&Command| command.context.values_of(variable) == Some(std::slice::from_ref(*value));
         commands.iter().all(is_behind)
     })?;
     Some(ClearsOnlyIf {
@@ -100,12 +168,20 @@ fn commit(project: &Project, name: &str) -> Option<CommitArg> {
         (declared && is_given(project, id, name)).then(|| file.source.path().to_owned())
     };
     let dockerfiles: Vec<String> = project.dockerfiles().filter_map(declares).collect();
-    (!dockerfiles.is_empty()).then(|| CommitArg { name: name.to_owned(), dockerfiles })
+    (!dockerfiles.is_empty()).then(|| CommitArg {
+        name: name.to_owned(),
+        dockerfiles,
+    })
 }
 
 /// The workflows that run a script.
 fn runs(project: &Project, script: &str) -> Vec<WorkflowRuns> {
-    let workflows = project.files().filter(|(_, file)| matches!(file.content, Content::GithubWorkflow(_) | Content::GitlabPipeline(_)));
+    let workflows = project.files().filter(|(_, file)| {
+        matches!(
+            file.content,
+            Content::GithubWorkflow(_) | Content::GitlabPipeline(_)
+        )
+    });
     workflows
         .filter(|(id, _)| calls(project, *id, script))
         .map(|(_, file)| WorkflowRuns {

@@ -33,7 +33,10 @@ fn contract() -> Contract {
 fn broken(replaced: &[(&str, &str)]) -> Vec<usize> {
     let lines = contract().check(&project(replaced));
     let numbered = lines.iter().enumerate();
-    numbered.filter(|(_, line)| !line.holds).map(|(number, _)| number).collect()
+    numbered
+        .filter(|(_, line)| !line.holds)
+        .map(|(number, _)| number)
+        .collect()
 }
 
 #[test]
@@ -58,13 +61,19 @@ fn what_a_project_promises_is_the_seeds_six_lines() {
 fn each_fault_breaks_its_own_line_and_no_other() {
     let inline = COMPOSE.to_owned() + "      args:\n        BUILDKIT_INLINE_CACHE: 1\n";
     assert_eq!(broken(&[("docker-compose.yml", &inline)]), [0]);
-    let inline = BUILD.replace("--build-arg GIT", "--build-arg BUILDKIT_INLINE_CACHE=1 --build-arg GIT");
+    let inline = BUILD.replace(
+        "--build-arg GIT",
+        "--build-arg BUILDKIT_INLINE_CACHE=1 --build-arg GIT",
+    );
     assert_eq!(broken(&[("scripts/build.sh", &inline)]), [1]);
     let nothing = CLEAR.replace("docker builder prune -af", "echo cleared");
     assert_eq!(broken(&[("scripts/clear.sh", &nothing)]), [2]);
     let in_part = CLEAR.replace("-af", "-f");
     assert_eq!(broken(&[("scripts/clear.sh", &in_part)]), [2]);
-    assert_eq!(broken(&[("scripts/clear.sh", "set -e\ndocker builder prune -af\n")]), [3]);
+    assert_eq!(
+        broken(&[("scripts/clear.sh", "set -e\ndocker builder prune -af\n")]),
+        [3]
+    );
     let undeclared = DOCKERFILE.replace("ARG GIT_COMMIT_HASH\n", "");
     assert_eq!(broken(&[("web/Dockerfile", &undeclared)]), [4]);
     let late = "FROM debian:12\nCOPY . /app\nARG GIT_COMMIT_HASH\nRUN echo \"${GIT_COMMIT_HASH}\"\n";
@@ -84,7 +93,10 @@ fn a_line_that_does_not_hold_says_where_and_what_to_do() {
     let text = project.file(location.file).source.text();
     assert_eq!(location.span.slice(text), "docker builder prune -f");
     assert!(line.detail.as_ref().unwrap().contains("-a"), "{line:?}");
-    assert!(line.hint.as_ref().unwrap().contains("unstale check --fix"), "{line:?}");
+    assert!(
+        line.hint.as_ref().unwrap().contains("unstale check --fix"),
+        "{line:?}"
+    );
 }
 
 #[test]
@@ -93,7 +105,12 @@ fn a_file_that_is_gone_breaks_its_lines() {
     contract.clears_builder_cache = vec!["scripts/gone.sh".to_owned()];
     let lines = contract.check(&project(&[]));
     let line = lines.iter().find(|line| !line.holds).unwrap();
-    assert!(line.detail.as_ref().unwrap().starts_with("scripts/gone.sh is not there"));
+    assert!(
+        line.detail
+            .as_ref()
+            .unwrap()
+            .starts_with("scripts/gone.sh is not there")
+    );
 }
 
 #[test]

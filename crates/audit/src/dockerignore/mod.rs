@@ -3,7 +3,7 @@
 //! The language of patterns and the walk are those of `unstale-context`; what is added here is the places of the lines, and
 //! that a line which the engine refuses (it refuses the whole build then) does not hide what the others say.
 
-use unstale_context::{Matcher, Selector, ignore_lines};
+use unstale_context::{IgnoreLine, Matcher, Selector, ignore_lines};
 
 use crate::{Source, Span};
 
@@ -84,32 +84,36 @@ impl IgnoreFile {
                 Vec::new()
             }
         };
+        // Only if the whole list is refused, each pattern is tried alone: compiling is what takes time here.
+        let list = |patterns: &[IgnoreLine]| {
+            let patterns = patterns.iter().map(|line| line.pattern.clone()).collect();
+            Selector::new(Vec::new(), patterns, Vec::new()).matcher()
+        };
+        let whole = list(&patterns).ok();
+        let (taken, refused): (Vec<IgnoreLine>, Vec<IgnoreLine>) = match whole {
+            Some(_) => (patterns.clone(), Vec::new()),
+            None => patterns
+                .iter()
+                .cloned()
+                .partition(|line| list(std::slice::from_ref(line)).is_ok()),
+        };
+        file.matcher = whole.or_else(|| list(&taken).ok());
+        file.matched = taken.iter().map(|line| line.line - 1).collect();
+        for line in &refused {
+            file.faults.push(Fault {
+                message: "pattern is malformed, and the engine refuses to build".to_owned(),
+                span: trimmed(text, source.line(line.line).unwrap_or_default()),
+            });
+        }
         let mut patterns = patterns.into_iter().peekable();
-        let mut exclude = Vec::new();
         for number in 1..=source.line_count() {
             let span = source.line(number).unwrap_or_default();
-            let pattern = patterns.next_if(|pattern| pattern.line == number);
-            let content = match pattern {
-                Some(pattern) => {
-                    let place = trimmed(text, span);
-                    match refusal(&pattern.pattern) {
-                        Some(message) => file.faults.push(Fault { message, span: place }),
-                        None => {
-                            file.matched.push(number - 1);
-                            exclude.push(pattern.pattern.clone());
-                        }
-                    }
-                    let exception = pattern.pattern.starts_with('!');
-                    Content::Pattern {
-                        text: pattern
-                            .pattern
-                            .strip_prefix('!')
-                            .unwrap_or(&pattern.pattern)
-                            .to_owned(),
-                        exception,
-                        span: place,
-                    }
-                }
+            let content = match patterns.next_if(|pattern| pattern.line == number) {
+                Some(IgnoreLine { pattern, .. }) => Content::Pattern {
+                    text: pattern.strip_prefix('!').unwrap_or(&pattern).to_owned(),
+                    exception: pattern.starts_with('!'),
+                    span: trimmed(text, span),
+                },
                 None if trimmed(text, span).is_empty() => Content::Blank,
                 None => Content::Comment,
             };
@@ -119,8 +123,6 @@ impl IgnoreFile {
                 content,
             });
         }
-        // Each pattern was tried alone, so that the list of them is taken too.
-        file.matcher = Selector::new(Vec::new(), exclude, Vec::new()).matcher().ok();
         file
     }
 
@@ -170,15 +172,6 @@ pub fn candidates(dockerfile: &str, context: &str) -> [String; 2] {
         folder => format!("{folder}/.dockerignore"),
     };
     [format!("{dockerfile}.dockerignore"), second]
-}
-
-/// Why the engine refuses a pattern, if it does.
-fn refusal(pattern: &str) -> Option<String> {
-    let alone = Selector::new(Vec::new(), vec![pattern.to_owned()], Vec::new());
-    alone
-        .matcher()
-        .err()
-        .map(|_| "pattern is malformed, and the engine refuses to build".to_owned())
 }
 
 /// A span without blanks at its ends. The byte order mark before the first line counts as one.

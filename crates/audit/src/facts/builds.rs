@@ -109,7 +109,7 @@ pub struct CacheUse {
 }
 
 impl CacheUse {
-    fn new(text: &str, file: FileId, span: Span, removal: Vec<Edit>) -> CacheUse {
+    pub(super) fn new(text: &str, file: FileId, span: Span, removal: Vec<Edit>) -> CacheUse {
         CacheUse {
             cache: Cache::parse(text, 0..0, span),
             text: text.to_owned(),

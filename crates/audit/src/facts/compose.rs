@@ -18,13 +18,22 @@ pub(super) fn projects(project: &Project) -> Vec<ComposeProject> {
     let lookup = |path: &str| project.compose_file(path);
     let defaults = default_files(all.iter().map(|(path, _)| *path));
     let mut projects: Vec<ComposeProject> = defaults.iter().map(|files| load(files, &lookup)).collect();
-    let mut used: BTreeSet<String> = projects.iter().flat_map(|project| project.files.clone()).collect();
-    let folder_of = |path: &str| path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
+    let mut used: BTreeSet<String> = projects
+        .iter()
+        .flat_map(|project| project.files.clone())
+        .collect();
+    let folder_of = |path: &str| {
+        path.rsplit_once('/')
+            .map_or(String::new(), |(folder, _)| folder.to_owned())
+    };
     for (path, file) in all {
         if used.contains(path) {
             continue;
         }
-        let base = defaults.iter().filter_map(|files| files.first()).find(|base| folder_of(base) == folder_of(path));
+        let base = defaults
+            .iter()
+            .filter_map(|files| files.first())
+            .find(|base| folder_of(base) == folder_of(path));
         let files: Vec<String> = match base {
             Some(base) if is_addition(file) => vec![base.clone(), path.to_owned()],
             _ => vec![path.to_owned()],
@@ -38,6 +47,7 @@ pub(super) fn projects(project: &Project) -> Vec<ComposeProject> {
 
 /// Whether some service of a file has neither an image nor a build: it is made for another file.
 fn is_addition(file: &ComposeFile) -> bool {
-    let is_partial = |service: &Service| service.image.is_none() && service.build.is_none() && service.extends.is_none();
+    let is_partial =
+        |service: &Service| service.image.is_none() && service.build.is_none() && service.extends.is_none();
     file.services.iter().any(is_partial)
 }

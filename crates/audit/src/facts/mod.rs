@@ -4,9 +4,15 @@
 //! Facts are gathered, not judged. They are computed once for a project.
 
 mod builds;
-mod compose;
+pub(crate) mod caches;
 mod commands;
+mod compose;
+pub(crate) mod environment;
+pub mod flow;
+pub(crate) mod names;
+pub(crate) mod overrides;
 mod paths;
+pub(crate) mod units;
 
 pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
 pub use commands::DockerUse;
@@ -22,11 +28,17 @@ pub struct Facts {
     pub builds: Vec<Build>,
     /// What the Compose files make together.
     pub compose: Vec<ComposeProject>,
+    /// What runs one after another.
+    pub flows: Vec<flow::Flow>,
 }
 
 impl Facts {
     pub(crate) fn of(project: &Project) -> Facts {
         let compose = compose::projects(project);
-        Facts { builds: builds::of(project, &compose), compose }
+        Facts {
+            builds: builds::of(project, &compose),
+            compose,
+            flows: flow::of(project),
+        }
     }
 }

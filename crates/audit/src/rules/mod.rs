@@ -15,9 +15,28 @@ macro_rules! rules {
     };
 }
 
+mod by_place;
+
 rules! {
+    build_failure_ignored,
+    built_but_not_loaded,
+    cache_from_unbounded,
+    cache_from_without_cache_to,
+    ci_cache_mode_min,
+    ci_cache_poisoning_path,
+    classic_builder,
+    clear_not_gated,
+    clear_without_rebuild,
+    gha_cache_scope_shared,
+    inline_cache,
+    no_cache_always,
+    prune_errors_hidden,
+    prune_keeps_shared,
+    prune_wrong_builder,
+    restart_does_not_recreate,
     suppression,
     unreadable_file,
+    up_without_build,
 }
 
 pub use suppression::RULE as SUPPRESSION;

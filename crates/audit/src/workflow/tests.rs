@@ -59,6 +59,7 @@ jobs:
             "X=a,b"
           cache-to: type=gha,mode=max
           tags: acme/a:1, acme/b:2
+          outputs: ${{ format('{0}', 'a,b') }},x
           platforms: >-
             linux/amd64,
             linux/arm64
@@ -183,6 +184,7 @@ fn lists_in_one_text_are_items_with_places() {
     assert_eq!(tags[1].as_str(), "acme/b:2");
     assert_eq!(tags[0].removal.slice(FILE), "acme/a:1, ");
     assert_eq!(tags[1].removal.slice(FILE), ", acme/b:2");
+    assert_eq!(step.with("outputs").unwrap().items().len(), 2);
     let platforms = step.with("platforms").unwrap().items();
     let names: Vec<&str> = platforms.iter().map(super::Item::as_str).collect();
     assert_eq!(names, ["linux/amd64", "linux/arm64"]);

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 
 use crate::bake::removal::{Notation, removals};
+use crate::workflow::expression::expressions;
 use crate::yaml::{Entry, Node, Style};
 use crate::{MappedText, Source, Span};
 
@@ -62,7 +63,12 @@ impl Pair {
         let text = self.text();
         let mut ranges = Vec::new();
         let mut start = 0;
-        let dividers = text.char_indices().filter(|(_, character)| divides(*character));
+        // `${{ contains(a, b) }}` is one item.
+        let mut expressions = expressions(text).into_iter().peekable();
+        let dividers = text.char_indices().filter(|(at, character)| {
+            while expressions.next_if(|expression| expression.end <= *at).is_some() {}
+            divides(*character) && expressions.peek().is_none_or(|expression| *at < expression.start)
+        });
         for end in dividers.map(|(at, _)| at).chain([text.len()]) {
             let span = Span::new(start, end);
             if !span.slice(text).trim().is_empty() {

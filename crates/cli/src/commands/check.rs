@@ -4,6 +4,7 @@ use crate::args::{CheckArgs, CheckFormat, ConfidenceArg, FailOn, SeverityArg};
 use crate::failure::Failure;
 use crate::render::check::{self as view, ChangedFile, CheckView, Fixed, RuleInfo};
 use crate::{exit, render};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Instant;
 use unstale_audit::rules::{RULES, Rule};
@@ -16,8 +17,11 @@ pub fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(name) = &args.explain {
-        let page = view::rules::explain(&info(rule(name)?), render::data_has_colour());
-        render::data(&page);
+        let rule = info(rule(name)?);
+        render::data(&match args.format {
+            CheckFormat::Markdown => view::pages::page(&rule),
+            _ => view::rules::explain(&rule, render::data_has_colour()),
+        });
         return Ok(ExitCode::SUCCESS);
     }
     let started = Instant::now();
@@ -47,15 +51,13 @@ pub fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
         rules: &rules,
     };
     match args.format {
-        _ if args.diff => {
-            let diff = view::diff::diff_for_terminal(&changed, render::data_has_colour());
-            render::data(&diff);
-            return Ok(ExitCode::from(if changed.is_empty() {
-                exit::OK
-            } else {
-                code(&report, args.fail_on)
-            }));
-        }
+        _ if args.diff => match std::io::stdout().is_terminal() {
+            true => render::data(&view::diff::diff_for_terminal(
+                &changed,
+                render::data_has_colour(),
+            )),
+            false => render::exact(&view::diff::diff(&changed)),
+        },
         CheckFormat::Markdown if args.fix => render::data(&view::fixed::table(&fixed, &changed)),
         CheckFormat::Markdown => render::data(&view::github::job_summary(&shown)),
         CheckFormat::Text => {

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::{render, text};
 use std::process::ExitCode;
 use unstale_docker::Environment;
-use unstale_flow::init::{InitRequest, clear_caches};
+use unstale_flow::init::{InitRequest, clear_caches, contract};
 
 pub async fn run(environment: &Environment, args: InitArgs) -> Result<ExitCode, Failure> {
     let cwd = super::current_folder()?;
@@ -15,7 +15,8 @@ pub async fn run(environment: &Environment, args: InitArgs) -> Result<ExitCode, 
         force: args.force,
     };
     let report = match args.workflow {
-        Workflow::ClearCaches => clear_caches(environment, &request).await?,
+        Some(Workflow::ClearCaches) => clear_caches(environment, &request).await?,
+        None => contract(&request)?,
     };
     for note in &report.notes {
         render::warning(note);

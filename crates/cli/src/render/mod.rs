@@ -26,6 +26,11 @@ pub fn data(text: &str) {
     }
 }
 
+/// Writes data for programs, byte for byte.
+pub fn exact(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
 /// Writes an error and its hint.
 pub fn error(message: &str, hint: Option<&str>) {
     let mut stream = std::io::stderr().lock();

@@ -4,9 +4,12 @@
 //! `fixtures/RULE/good-…` are near misses in which it finds nothing. What the program prints about them, and what its
 //! fixes change, is in `snapshots/RULE.snap`.
 
+mod documentation;
+mod example;
 mod support;
+mod usage;
 
-use support::{Folder, fixtures, rules};
+use support::{fixtures, rules};
 
 macro_rules! rule_tests {
     ($($rule:ident)*) => {
@@ -21,8 +24,25 @@ macro_rules! rule_tests {
 }
 
 rule_tests! {
+    build_failure_ignored
+    built_but_not_loaded
+    cache_from_unbounded
+    cache_from_without_cache_to
+    ci_cache_mode_min
+    ci_cache_poisoning_path
+    classic_builder
+    clear_not_gated
+    clear_without_rebuild
+    gha_cache_scope_shared
+    inline_cache
+    no_cache_always
+    prune_errors_hidden
+    prune_keeps_shared
+    prune_wrong_builder
+    restart_does_not_recreate
     suppression
     unreadable_file
+    up_without_build
 }
 
 #[test]
@@ -38,12 +58,4 @@ fn every_rule_has_a_test_and_near_misses() {
             assert!(count >= 2, "{rule}: {count} {kind} fixtures");
         }
     }
-}
-
-#[test]
-fn nothing_to_check_is_said() {
-    let folder = Folder::new();
-    let ended = folder.check(&[]);
-    assert_eq!(ended.code, 3);
-    assert!(ended.stderr.contains("nothing to check"), "{}", ended.stderr);
 }

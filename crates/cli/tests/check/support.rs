@@ -14,6 +14,20 @@ pub struct Ended {
     pub stderr: String,
 }
 
+impl Ended {
+    /// Standard output as a JSON document.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
+    }
+}
+
+/// A folder of the examples.
+pub fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples")
+        .join(name)
+}
+
 impl Folder {
     pub fn new() -> Folder {
         let folder = Folder(tempfile::tempdir().unwrap());
@@ -30,6 +44,26 @@ impl Folder {
         let folder = Folder::new();
         copy(from, folder.path());
         folder
+    }
+
+    /// Puts the files of another folder over those that are there.
+    pub fn add(&self, from: &Path) {
+        copy(from, self.path());
+    }
+
+    /// What git says.
+    pub fn git(&self, arguments: &[&str]) -> String {
+        let output = Command::new("git")
+            .args(arguments)
+            .current_dir(self.path())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
     }
 
     pub fn path(&self) -> &Path {

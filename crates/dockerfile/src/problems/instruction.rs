@@ -66,14 +66,7 @@ pub(super) fn check(instruction: &Instruction, frontend: Frontend) -> Option<Wro
         }
         "VOLUME" => match count(instruction) {
             0 => at_least_one(),
-            _ => flags().or_else(|| {
-                let blank = instruction
-                    .exec
-                    .iter()
-                    .flatten()
-                    .find(|item| characters::trim_start(item.value.as_bytes()).is_empty())?;
-                Some((blank.span, "a volume cannot be empty".to_owned()))
-            }),
+            _ => flags().or_else(|| blank_volume(instruction)),
         },
         "SHELL" => flags().or_else(|| match &instruction.exec {
             _ if !some => at_least_one(),
@@ -130,6 +123,22 @@ fn blank_name(instruction: &Instruction) -> Option<Wrong> {
         .map_or(blank.name.span.end, |value| value.span.end);
     let span = Span::new(blank.name.span.start, end);
     Some((span, format!("a name of {} cannot be blank", instruction.keyword)))
+}
+
+fn blank_volume(instruction: &Instruction) -> Option<Wrong> {
+    // A blank that is none of ASCII can be a word, and is nothing.
+    let blank = |text: &str| characters::trim_start(text.as_bytes()).is_empty();
+    let items = instruction
+        .exec
+        .iter()
+        .flatten()
+        .map(|item| (item.span, item.value.as_str()));
+    let words = instruction
+        .words
+        .iter()
+        .map(|word| (word.span, word.raw.as_str()));
+    let (span, _) = items.chain(words).find(|(_, text)| blank(text))?;
+    Some((span, "a volume cannot be empty".to_owned()))
 }
 
 fn from(instruction: &Instruction) -> Option<Wrong> {

@@ -36,7 +36,7 @@ pub(crate) enum Pass {
 }
 
 /// The problems that were found, in no order.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Troubles(Vec<(Pass, Problem)>);
 
 impl Troubles {
@@ -63,29 +63,6 @@ pub enum Frontend {
     Named,
 }
 
-/// Checks the instructions and the file as a whole.
-pub(crate) fn check(file: &Dockerfile, bytes: &[u8], troubles: &mut Troubles) {
-    if let Some((span, line, message)) = options::check(bytes) {
-        troubles.add(Pass::Options, span, line, message);
-    }
-    let frontend = file.frontend();
-    let mut in_stage = false;
-    for instruction in &file.instructions {
-        let line = instruction.start_line;
-        in_stage |= instruction.keyword == "FROM";
-        if let Some((span, message)) = instruction::check(instruction, frontend) {
-            troubles.add(Pass::Instructions, span, line, message);
-        } else if !in_stage && instruction.keyword != "ARG" {
-            let message = "only ARG can stand before the first FROM";
-            troubles.add(Pass::Instructions, instruction.keyword_span, line, message);
-        }
-    }
-    if let Some(last) = file.instructions.last().filter(|_| !in_stage) {
-        let message = "there is no FROM, and so no stage to build";
-        troubles.add(Pass::Whole, last.span, last.start_line, message);
-    }
-}
-
 impl Dockerfile {
     /// What the engine would refuse the file for, that first of which it would speak: errors of its parser come before
     /// errors of instructions, wherever they stand. Empty exactly when the engine takes the file's syntax.
@@ -93,7 +70,28 @@ impl Dockerfile {
     /// The engine is Docker 28.5 (BuildKit 0.25); a file that names another frontend in a `syntax` directive may use
     /// the flags that the engine's own does not have.
     pub fn problems(&self) -> Vec<Problem> {
-        self.problems.clone()
+        self.problems_for(self.frontend())
+    }
+
+    /// What a frontend would refuse the file for.
+    pub fn problems_for(&self, frontend: Frontend) -> Vec<Problem> {
+        let mut troubles = self.troubles.clone();
+        let mut in_stage = false;
+        for instruction in &self.instructions {
+            let line = instruction.start_line;
+            in_stage |= instruction.keyword == "FROM";
+            if let Some((span, message)) = instruction::check(instruction, frontend) {
+                troubles.add(Pass::Instructions, span, line, message);
+            } else if !in_stage && instruction.keyword != "ARG" {
+                let message = "only ARG can stand before the first FROM";
+                troubles.add(Pass::Instructions, instruction.keyword_span, line, message);
+            }
+        }
+        if let Some(last) = self.instructions.last().filter(|_| !in_stage) {
+            let message = "there is no FROM, and so no stage to build";
+            troubles.add(Pass::Whole, last.span, last.start_line, message);
+        }
+        troubles.in_order()
     }
 
     /// Who reads the file.
@@ -102,5 +100,12 @@ impl Dockerfile {
             Some(_) => Frontend::Named,
             None => Frontend::BuiltIn,
         }
+    }
+}
+
+/// Adds what is wrong with the options of the `check` directive.
+pub(crate) fn options(bytes: &[u8], troubles: &mut Troubles) {
+    if let Some((span, line, message)) = options::check(bytes) {
+        troubles.add(Pass::Options, span, line, message);
     }
 }

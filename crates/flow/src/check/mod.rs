@@ -50,9 +50,9 @@ pub enum Action {
 /// How a check ended.
 #[derive(Debug)]
 pub struct CheckReport {
-    /// What was read; with fixes, as it is after them.
+    /// What was read; with fixes that were written, as it is after them.
     pub project: Project,
-    /// What was found; with fixes, what is left.
+    /// What was found; with fixes that were written, what is left.
     pub findings: Vec<Finding>,
     /// How many more there were that a comment, a setting or the baseline knows.
     pub suppressed: usize,
@@ -203,18 +203,21 @@ pub fn check(request: &CheckRequest) -> Result<CheckReport, CheckError> {
             return Ok(report);
         }
         Action::Report | Action::WriteBaseline(_) => report.take(checker.check(&report.project)),
-        Action::Diff(boldest) | Action::Fix(boldest) => {
-            let before = report.project.clone();
+        Action::Diff(boldest) => {
             let mended = mend(&checker, report.project.clone(), *boldest);
-            report.changed = changed(&before, &mended.project);
+            report.changed = changed(&report.project, &mended.project);
+            (report.applied, report.refused) = (mended.applied, mended.refused);
+            // Nothing is changed, so that all of it is still there.
+            report.take(checker.check(&report.project));
+        }
+        Action::Fix(boldest) => {
+            let mended = mend(&checker, report.project.clone(), *boldest);
+            report.changed = changed(&report.project, &mended.project);
+            (report.applied, report.refused) = (mended.applied, mended.refused);
             report.project = mended.project;
-            report.applied = mended.applied;
-            report.refused = mended.refused;
             report.take(mended.report);
-            if matches!(request.action, Action::Fix(_)) {
-                for file in &report.changed {
-                    write::replace(&loaded.root.join(&file.path), &file.after)?;
-                }
+            for file in &report.changed {
+                write::replace(&loaded.root.join(&file.path), &file.after)?;
             }
         }
     }

@@ -10,7 +10,10 @@ use std::ops::Range;
 pub(super) fn builds(project: &Project, builds: &mut Vec<Build>) {
     for found in project.docker_commands() {
         let scripts = &project.file(found.file).scripts;
-        let number = scripts.iter().position(|script| std::ptr::eq(script, found.script)).unwrap_or_default();
+        let number = scripts
+            .iter()
+            .position(|script| std::ptr::eq(script, found.script))
+            .unwrap_or_default();
         match &found.docker.action {
             Action::Build(build) => builds.push(of(project, found, build, number)),
             Action::ComposeBuild(build) => builds.push(of_compose(project, found, build, number)),
@@ -21,8 +24,16 @@ pub(super) fn builds(project: &Project, builds: &mut Vec<Build>) {
 
 /// The words of a command up to its verb.
 fn name(found: DockerUse<'_>) -> String {
-    let words: Vec<&str> = found.command.words.iter().map(|word| word.text.as_str()).collect();
-    format!("`{}`", words.get(..=found.docker.verb).unwrap_or_default().join(" "))
+    let words: Vec<&str> = found
+        .command
+        .words
+        .iter()
+        .map(|word| word.text.as_str())
+        .collect();
+    format!(
+        "`{}`",
+        words.get(..=found.docker.verb).unwrap_or_default().join(" ")
+    )
 }
 
 fn args(project: &Project, found: DockerUse<'_>, args: &[docker::BuildArg]) -> Vec<BuildArg> {
@@ -39,7 +50,10 @@ fn args(project: &Project, found: DockerUse<'_>, args: &[docker::BuildArg]) -> V
 /// What to edit so that words of a command are gone.
 fn removal(project: &Project, found: DockerUse<'_>, words: &Range<usize>) -> Vec<Edit> {
     let editor = Editor::new(found.file, &project.file(found.file).source);
-    editor.remove_words(found.command, words.clone()).into_iter().collect()
+    editor
+        .remove_words(found.command, words.clone())
+        .into_iter()
+        .collect()
 }
 
 /// Where a command says that nothing cached is used.

@@ -1,0 +1,324 @@
+//! A build whose failure does not keep the script from deploying: no `set -e`, `|| true`, a pipe that hides the status, `&`.
+//!
+//! ## Why
+//!
+//! When the build fails, the image from before is still there under the same name. A script that goes on starts or pushes that:
+//! the deploy ends green, and the old code serves on. Nothing looks wrong but a line somewhere in the log.
+//!
+//! Found only where something follows that uses the image: `up`, `run`, `push`, `stack deploy`. What is missing in a script is
+//! found once, at its first such build. `build && up`, `if build; then up`, `|| exit` and a look at `$?` are fine.
+//!
+//! ## Example
+//!
+//! ```sh
+//! #!/usr/bin/env bash
+//! docker compose build
+//! docker compose up -d
+//! ```
+//!
+//! ## Instead
+//!
+//! ```sh
+//! #!/usr/bin/env bash
+//! set -e
+//! docker compose build
+//! docker compose up -d
+//! ```
+//!
+//! ## Fix safety
+//!
+//! The fix sets `set -e` at the head of the script (`set -o pipefail` where a pipe hides the failure and the script is bash's), or
+//! takes the `|| true` away. The script then also ends at other commands that fail: it is unsafe.
+
+use super::Rule;
+use super::by_place::ByPlace;
+use crate::docker::{Action, Argument, Build, ComposeVerb, ImageTransfer};
+use crate::facts::flow::{Hidden, Item, Start};
+use crate::shell::{Editor, SwallowKind};
+use crate::{Applicability, Confidence, Edit, FileId, Finding, Fix, Project, ScriptPlace, Severity, Span};
+use std::collections::BTreeSet;
+
+pub(super) const RULE: Rule = Rule::new(
+    "build-failure-ignored",
+    "a failed build does not stop the deploy that follows",
+    Severity::High,
+    check,
+)
+.fixable();
+
+/// How many builds of a flow are looked at.
+const BUILDS: usize = 256;
+
+fn check(project: &Project, findings: &mut Vec<Finding>) {
+    let mut found = ByPlace::default();
+    // What is missing in a script is one fault, however many builds there are.
+    let mut missing: BTreeSet<(FileId, ScriptPlace)> = BTreeSet::new();
+    for flow in project.entries() {
+        let items = flow.items(project);
+        for build in items.iter().filter(|item| item.only_builds()).take(BUILDS) {
+            let Some((hidden, after, severity)) = follower(build, &items) else {
+                continue;
+            };
+            let unset = hidden.swallow.kind == SwallowKind::NoErrexit;
+            // Whoever calls the function may have set errexit.
+            if unset && (matches!(flow.start, Start::Function(..)) || handles_errors(&hidden)) {
+                continue;
+            }
+            if unset && !missing.insert((hidden.file, hidden.script.place)) {
+                continue;
+            }
+            found.add(finding(project, build, &hidden, after, severity));
+        }
+    }
+    findings.extend(found.into_findings());
+}
+
+/// The first use of what is built that is reached although the build has failed, and what hides the failure.
+fn follower<'i, 'a>(build: &Item<'a>, items: &'i [Item<'a>]) -> Option<(Hidden<'a>, &'i Item<'a>, Severity)> {
+    let mut names = Names::of(build);
+    for after in items.iter().skip(build.index + 1) {
+        names.follow(after);
+        let Some(severity) = names.used_by(after) else {
+            continue;
+        };
+        if after.excludes(build) {
+            continue;
+        }
+        if let Some(hidden) = build.hidden_from(after) {
+            // Another way is tried, or it is asked for.
+            let decided = matches!(
+                hidden.swallow.kind,
+                SwallowKind::OrFallback
+                    | SwallowKind::Negated
+                    | SwallowKind::Substitution
+                    | SwallowKind::Condition
+            );
+            return (!decided).then_some((hidden, after, severity));
+        }
+    }
+    None
+}
+
+/// A script that ends at errors in another way: `trap … ERR`.
+fn handles_errors(hidden: &Hidden<'_>) -> bool {
+    hidden
+        .script
+        .script
+        .commands()
+        .iter()
+        .any(|command| command.name() == "trap" && command.words.iter().any(|word| word.text == "ERR"))
+}
+
+/// What a build makes.
+enum Names<'a> {
+    /// The images of services; none for all.
+    Services(&'a [Argument]),
+    /// Images with these names.
+    Images(Vec<String>),
+    /// Nobody says.
+    Any,
+}
+
+impl<'a> Names<'a> {
+    fn of(build: &Item<'a>) -> Names<'a> {
+        match build.docker().map(|docker| &docker.action) {
+            Some(Action::ComposeBuild(build)) => Names::Services(&build.services),
+            Some(Action::Build(Build { tags, .. })) => Names::Images(tags.clone()),
+            _ => Names::Any,
+        }
+    }
+
+    /// Another name that an image gets: `docker tag`.
+    fn follow(&mut self, item: &Item<'_>) {
+        if let (Names::Images(names), Some(Action::Tag(words))) =
+            (self, item.docker().map(|docker| &docker.action))
+            && let [source, target] = words.as_slice()
+            && names
+                .iter()
+                .any(|name| repository(name) == repository(&source.text))
+            && names.len() < 32
+        {
+            names.push(target.text.clone());
+        }
+    }
+
+    fn has(&self, image: &str) -> bool {
+        match self {
+            Names::Images(names) => names.iter().any(|name| repository(name) == repository(image)),
+            Names::Services(_) => false,
+            Names::Any => true,
+        }
+    }
+
+    /// How bad it is that something uses the old image; none if it does not.
+    fn used_by(&self, item: &Item<'_>) -> Option<Severity> {
+        let docker = item.docker()?;
+        let meets = |services: &[Argument]| match self {
+            Names::Services(built) => {
+                let known = built.iter().chain(services).all(|service| service.known);
+                built.is_empty()
+                    || services.is_empty()
+                    || !known
+                    || built
+                        .iter()
+                        .any(|one| services.iter().any(|other| one.text == other.text))
+            }
+            Names::Images(_) => item.compose_project().is_some_and(|compose| {
+                let named =
+                    |name: &str| services.is_empty() || services.iter().any(|service| service.text == name);
+                let own = compose
+                    .services
+                    .iter()
+                    .filter(|service| named(&service.name) && service.build.is_none());
+                own.filter_map(|service| service.image.as_ref())
+                    .any(|image| self.has(&image.value))
+            }),
+            Names::Any => true,
+        };
+        let uses = match &docker.action {
+            Action::ComposeUp(up) => !up.build && meets(&up.services),
+            Action::Compose(ComposeVerb::Push, services) => meets(services),
+            Action::Transfer(ImageTransfer::Push, images) => images.iter().any(|image| self.has(&image.text)),
+            Action::Run(run) => {
+                let image = run.image.as_ref()?;
+                return self.has(&image.text).then_some(match run.detach {
+                    true => Severity::High,
+                    false => Severity::Medium,
+                });
+            }
+            Action::StackDeploy(_) => true,
+            Action::ServiceUpdate(_) => docker.flags.value("image").is_some_and(|image| self.has(image)),
+            _ => false,
+        };
+        uses.then_some(Severity::High)
+    }
+}
+
+/// The name of an image without its tag.
+fn repository(image: &str) -> &str {
+    let name = image.split('@').next().unwrap_or(image);
+    match name.rsplit_once(':') {
+        Some((repository, tag))
+            if !tag.contains('/') && !repository.ends_with('$') && !tag.starts_with('-') =>
+        {
+            repository
+        }
+        _ => name,
+    }
+}
+
+fn finding(
+    project: &Project,
+    build: &Item<'_>,
+    hidden: &Hidden<'_>,
+    after: &Item<'_>,
+    severity: Severity,
+) -> Finding {
+    let kind = hidden.swallow.kind;
+    let (why, help) = match kind {
+        SwallowKind::NoErrexit => (
+            "the script goes on",
+            "set `set -e` at the head of the script, or join the commands with `&&`",
+        ),
+        SwallowKind::ErrexitOff => ("`set +e` is on", "turn errexit on again before the build"),
+        SwallowKind::AndList => (
+            "the script goes on behind the list",
+            "set `set -e`, or join what follows with `&&`",
+        ),
+        SwallowKind::Pipe => (
+            "the pipe has the status of its last command",
+            "set `set -o pipefail`",
+        ),
+        SwallowKind::Background => (
+            "it runs in the background, and its status is lost",
+            "wait for it by its process id: `wait \"$pid\"`",
+        ),
+        SwallowKind::Runner => ("its failure is ignored", "let the failure end the run"),
+        _ => (
+            "the failure is swallowed",
+            "let the script end where the build fails",
+        ),
+    };
+    let mut finding = Finding::new(
+        RULE.id,
+        severity,
+        match kind {
+            SwallowKind::Background => Confidence::Medium,
+            _ => Confidence::High,
+        },
+        format!(
+            "if `{}` fails, `{}` goes on with the old image",
+            build.shown(),
+            after.shown()
+        ),
+        build.place(),
+    )
+    .label(why)
+    .help(help)
+    .also(after.place(), "reached whether the build has failed or not");
+    if (hidden.file, hidden.command.span) != build.place() {
+        finding = finding.also((hidden.file, hidden.command.span), "this call hides the failure");
+    }
+    finding.fix(fix(project, hidden))
+}
+
+fn fix(project: &Project, hidden: &Hidden<'_>) -> Option<Fix> {
+    let (file, kind) = (hidden.file, hidden.swallow.kind);
+    let source = &project.file(file).source;
+    let is_script = hidden.script.place == ScriptPlace::Whole && hidden.command.context.depth == 0;
+    let (edit, title, change) = match kind {
+        SwallowKind::OrTrue | SwallowKind::OrMessage => (
+            Editor::new(file, source).remove_or_true(hidden.command)?,
+            "let a failed build end the script",
+            "Removed what hid that the build failed",
+        ),
+        SwallowKind::NoErrexit | SwallowKind::AndList if is_script => (
+            insertion(file, source.text(), "set -e")?,
+            "end the script at the first error",
+            "Added set -e",
+        ),
+        SwallowKind::Pipe if is_script && is_bash(source.text()) => (
+            insertion(file, source.text(), "set -o pipefail")?,
+            "let a pipe fail with any of its commands",
+            "Added set -o pipefail",
+        ),
+        _ => return None,
+    };
+    Some(Fix {
+        title: title.to_owned(),
+        change: change.to_owned(),
+        impact: "A failed build stops the deploy".to_owned(),
+        applicability: Applicability::Unsafe,
+        edits: vec![edit],
+    })
+}
+
+fn is_bash(text: &str) -> bool {
+    text.lines()
+        .next()
+        .is_some_and(|line| line.starts_with("#!") && line.contains("bash"))
+}
+
+/// A line of its own behind the `#!` and the comment that follows it.
+fn insertion(file: FileId, text: &str, line: &str) -> Option<Edit> {
+    let mut at = 0;
+    for own in text.split_inclusive('\n') {
+        if !own.starts_with('#') {
+            break;
+        }
+        at += own.len();
+    }
+    // A head without a line break behind it is a script without commands.
+    if at > 0 && !text.get(..at)?.ends_with('\n') {
+        return None;
+    }
+    let line_break = match text.contains("\r\n") {
+        true => "\r\n",
+        false => "\n",
+    };
+    Some(Edit {
+        file,
+        span: Span::new(at, at),
+        content: format!("{line}{line_break}"),
+    })
+}

@@ -1,0 +1,178 @@
+//! A cache is exported with `mode=min` (which is what counts where none is said) although the Dockerfile has stages whose results
+//! are only copied from: theirs are not in the cache.
+//!
+//! ## Why
+//!
+//! `mode=min` exports the steps of the image itself. The stage that installs and compiles is not one of them, and is built from the
+//! beginning in every run that has no other cache, which on hosted runners is every run. People answer with caches of their own,
+//! which are then harder to clear.
+//!
+//! ## Example
+//!
+//! `.github/workflows/build.yml`:
+//! ```yaml
+//! on: push
+//! jobs:
+//!   build:
+//!     runs-on: ubuntu-latest
+//!     steps:
+//!       - uses: docker/build-push-action@v6
+//!         with:
+//!           cache-from: type=gha
+//!           cache-to: type=gha
+//! ```
+//!
+//! ```dockerfile
+//! FROM golang:1.23 AS build
+//! COPY . .
+//! RUN go build -o /app .
+//! FROM debian:12
+//! COPY --from=build /app /app
+//! ```
+//!
+//! ## Instead
+//!
+//! `.github/workflows/build.yml`:
+//! ```yaml
+//! on: push
+//! jobs:
+//!   build:
+//!     runs-on: ubuntu-latest
+//!     steps:
+//!       - uses: docker/build-push-action@v6
+//!         with:
+//!           cache-from: type=gha
+//!           cache-to: type=gha,mode=max
+//! ```
+//!
+//! ```dockerfile
+//! FROM golang:1.23 AS build
+//! COPY . .
+//! RUN go build -o /app .
+//! FROM debian:12
+//! COPY --from=build /app /app
+//! ```
+//!
+//! ## Fix safety
+//!
+//! The cache becomes larger, and holds what the stages that are not in the image hold: if that must not leave the machine, keep
+//! `mode=min`.
+//!
+//! ## References
+//!
+//! - <https://docs.docker.com/build/cache/backends/#cache-mode>
+
+use super::Rule;
+use crate::facts::caches::{self, CacheAt};
+use crate::facts::{Build, CacheUse};
+use crate::{Applicability, Confidence, Content, Edit, FileId, Finding, Fix, Project, Severity, Span};
+use std::collections::BTreeSet;
+use unstale_dockerfile::Dockerfile;
+
+pub(super) const RULE: Rule = Rule::new(
+    "ci-cache-mode-min",
+    "an exported cache without the stages that take long",
+    Severity::Low,
+    check,
+)
+.fixable();
+
+fn check(project: &Project, findings: &mut Vec<Finding>) {
+    for CacheAt { build, cache } in caches::exports(project) {
+        let Some(build) = build else { continue };
+        let is_larger = matches!(cache.cache.kind.as_str(), "registry" | "gha" | "local" | "s3" | "azblob");
+        if !is_larger || cache.cache.mode() != "min" {
+            continue;
+        }
+        let Some((file, span, stage)) = left_out(project, build) else {
+            continue;
+        };
+        let said = match cache.cache.attributes.contains_key("mode") {
+            true => "`mode=min`",
+            false => "no `mode=max`",
+        };
+        findings.push(
+            Finding::new(
+                RULE.id,
+                Severity::Low,
+                confidence(project, &cache),
+                format!("{said}: the cache that {} exports is without stage {stage}", build.name),
+                (cache.file, cache.span),
+            )
+            .help("add `mode=max`, so that the steps of all stages are exported")
+            .also((file, span), "its steps run again in every run that has no other cache")
+            .fix(fix(project, &cache)),
+        );
+    }
+}
+
+/// On a machine of one's own the builder has the rest.
+fn confidence(project: &Project, cache: &CacheUse) -> Confidence {
+    match &project.file(cache.file).content {
+        Content::GithubWorkflow(_) => Confidence::High,
+        _ => Confidence::Medium,
+    }
+}
+
+/// A stage with a `RUN` that the image needs and is not made of.
+fn left_out(project: &Project, build: &Build) -> Option<(FileId, Span, String)> {
+    let file = build.dockerfile?;
+    let Content::Dockerfile(dockerfile) = &project.file(file).content else {
+        return None;
+    };
+    let stages = dockerfile.stages();
+    let target = match &build.target {
+        Some(name) => stages
+            .iter()
+            .rev()
+            .find(|stage| stage.name.as_deref() == Some(name.to_lowercase().as_str()))?,
+        None => stages.last()?,
+    };
+    let own = chain(dockerfile, target.index);
+    let needed = dockerfile.needed_stages(target.index);
+    let stage = stages.iter().find(|stage| {
+        let runs = || dockerfile.instructions.get(stage.instructions.clone());
+        needed.contains(&stage.index)
+            && !own.contains(&stage.index)
+            && runs().is_some_and(|all| all.iter().any(|one| one.keyword == "RUN"))
+    })?;
+    let name = match &stage.name {
+        Some(name) => format!("`{name}`"),
+        None => stage.index.to_string(),
+    };
+    Some((file, stage.name_span.unwrap_or(stage.base_span), name))
+}
+
+/// A stage and those that it is based on.
+fn chain(dockerfile: &Dockerfile, target: usize) -> BTreeSet<usize> {
+    let stages = dockerfile.stages();
+    let mut chain = BTreeSet::new();
+    let mut next = Some(target);
+    while let Some(stage) = next.filter(|stage| chain.insert(*stage)) {
+        next = stages.get(stage).and_then(|stage| stage.base_stage);
+    }
+    chain
+}
+
+fn fix(project: &Project, cache: &CacheUse) -> Option<Fix> {
+    let text = cache.span.slice(project.file(cache.file).source.text());
+    let edit = |start: usize, end: usize, content: &str| Edit {
+        file: cache.file,
+        span: Span::new(cache.span.start + start, cache.span.start + end),
+        content: content.to_owned(),
+    };
+    // In a bake file and in a command, the span may hold quotes or the option's name.
+    let end = text.trim_end_matches(['"', '\'']).len();
+    let edit = match text.find("mode=min") {
+        Some(at) => edit(at + "mode=".len(), at + "mode=min".len(), "max"),
+        None if text[..end].contains("type=") && !text.contains(['{', '\n', '}']) => edit(end, end, ",mode=max"),
+        None => return None,
+    };
+    Some(Fix {
+        title: "export the steps of all stages".to_owned(),
+        change: "Added mode=max to the exported cache".to_owned(),
+        impact: "Builds find the steps of all stages in the cache".to_owned(),
+        applicability: Applicability::Unsafe,
+        edits: vec![edit],
+    })
+}

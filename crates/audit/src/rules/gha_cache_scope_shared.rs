@@ -1,0 +1,252 @@
+//! Several images export their cache to one scope of GitHub's cache: each export replaces the one before.
+//!
+//! ## Why
+//!
+//! A scope holds the cache of one build. Without `scope` it is `buildkit`, for the whole repository. What is exported last is all
+//! that the next run finds, so that the other images are built from the beginning, or from whatever run exported theirs last.
+//!
+//! ## Example
+//!
+//! `.github/workflows/build.yml`:
+//! ```yaml
+//! on: push
+//! jobs:
+//!   build:
+//!     runs-on: ubuntu-latest
+//!     steps:
+//!       - uses: docker/build-push-action@v6
+//!         with:
+//!           context: backend
+//!           cache-to: type=gha,mode=max
+//!       - uses: docker/build-push-action@v6
+//!         with:
+//!           context: frontend
+//!           cache-to: type=gha,mode=max
+//! ```
+//!
+//! ## Instead
+//!
+//! `.github/workflows/build.yml`:
+//! ```yaml
+//! on: push
+//! jobs:
+//!   build:
+//!     runs-on: ubuntu-latest
+//!     steps:
+//!       - uses: docker/build-push-action@v6
+//!         with:
+//!           context: backend
+//!           cache-to: type=gha,mode=max,scope=backend
+//!       - uses: docker/build-push-action@v6
+//!         with:
+//!           context: frontend
+//!           cache-to: type=gha,mode=max,scope=frontend
+//! ```
+//!
+//! ## Fix safety
+//!
+//! Another scope begins empty: the next run of each image is built from the beginning, once.
+//!
+//! ## References
+//!
+//! - <https://docs.docker.com/build/cache/backends/gha/#scope>
+
+use super::Rule;
+use crate::facts::caches::{self, CacheAt};
+use crate::facts::{Build, CacheUse, Via};
+use crate::workflow::Step;
+use crate::{Applicability, Confidence, Content, Edit, Finding, Fix, Project, Severity, Span};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) const RULE: Rule = Rule::new(
+    "gha-cache-scope-shared",
+    "images that overwrite each other's cache in one scope",
+    Severity::Medium,
+    check,
+)
+.fixable();
+
+/// An export to GitHub's cache.
+struct Export<'a> {
+    build: &'a Build,
+    cache: CacheUse,
+    image: Image,
+}
+
+/// What decides which results a build has: two builds of one image share them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Image {
+    context: String,
+    dockerfile: String,
+    target: String,
+    platforms: String,
+}
+
+fn check(project: &Project, findings: &mut Vec<Finding>) {
+    let mut scopes: BTreeMap<String, Vec<Export<'_>>> = BTreeMap::new();
+    for CacheAt { build, cache } in caches::exports(project) {
+        let Some(build) = build.filter(|_| cache.cache.kind == "gha") else {
+            continue;
+        };
+        let scope = cache.cache.attributes.get("scope").cloned().unwrap_or_default();
+        // A bake file that is not of this workflow's repository part is told apart by nothing: scopes are the repository's.
+        let scope = match scope.contains("github.workflow") || scope.contains("github.job") {
+            true => format!("{scope} {:?}", build.via),
+            false => scope,
+        };
+        let image = image(project, build);
+        scopes.entry(scope).or_default().push(Export { build, cache, image });
+    }
+    for (scope, exports) in scopes {
+        let images: BTreeSet<&Image> = exports.iter().map(|export| &export.image).collect();
+        let axis = exports.iter().find_map(|export| matrix_axis(export, &scope).map(|axis| (export, axis)));
+        if images.len() > 1 {
+            findings.push(several(project, &scope, &exports));
+        } else if let Some((export, axis)) = axis {
+            findings.push(of_matrix(export, &scope, &axis));
+        }
+    }
+}
+
+fn image(project: &Project, build: &Build) -> Image {
+    let written = |name: &str| {
+        let text = step(project, build).and_then(|step| step.with(name));
+        text.map_or(String::new(), |pair| pair.text().trim().to_owned())
+    };
+    let dockerfile = build.dockerfile.map(|file| project.file(file).source.path().to_owned());
+    let mut platforms = build.platforms.clone();
+    platforms.sort();
+    let context = match written("context").as_str() {
+        text if text.contains("github.workspace") => String::new(),
+        text => build.context.clone().unwrap_or_else(|| text.to_owned()),
+    };
+    // One Dockerfile is one image, whatever else is said; what is added to its context matters little.
+    Image {
+        context,
+        dockerfile: dockerfile.unwrap_or_else(|| written("file")),
+        target: build.target.clone().unwrap_or_default(),
+        platforms: platforms.join(","),
+    }
+}
+
+fn step<'a>(project: &'a Project, build: &Build) -> Option<&'a Step> {
+    let (Via::Step(job, step), Content::GithubWorkflow(workflow)) = (&build.via, &project.file(build.file).content)
+    else {
+        return None;
+    };
+    workflow.jobs.get(*job)?.steps.get(*step)
+}
+
+/// The dimension of a matrix that makes several images of one step, and that the scope does not name.
+fn matrix_axis(export: &Export<'_>, scope: &str) -> Option<String> {
+    if scope.contains("matrix.") || scope.contains("strategy.") || scope.contains("inputs.") {
+        return None;
+    }
+    let image = &export.image;
+    [&image.context, &image.dockerfile, &image.target, &image.platforms]
+        .into_iter()
+        .find_map(|text| {
+            let rest = text.split_once("matrix.")?.1;
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"_-.".contains(c));
+            Some(format!("matrix.{}", &rest[..end.unwrap_or(rest.len())]))
+        })
+}
+
+fn several(project: &Project, scope: &str, exports: &[Export<'_>]) -> Finding {
+    let first = &exports[0];
+    let mut shown: BTreeSet<&Image> = BTreeSet::from([&first.image]);
+    let place = (first.cache.file, first.cache.span);
+    let others: Vec<&Export<'_>> = exports.iter().filter(|export| shown.insert(&export.image)).collect();
+    let count = others.len() + 1;
+    // Steps that are alternatives to each other, and what a bake file's caller changes, are not known here.
+    let is_sure = exports.iter().all(|export| export.image.context != "" || export.image.dockerfile != "");
+    let confidence = if is_sure { Confidence::High } else { Confidence::Medium };
+    let mut finding = Finding::new(
+        RULE.id,
+        Severity::Medium,
+        confidence,
+        format!("{count} different builds export to {}: each replaces the cache of the one before", called(scope)),
+        place,
+    )
+    .label(first.build.name.clone())
+    .help("give each image a scope of its own, in `cache-to` and in `cache-from`: `scope=backend`");
+    for other in others.iter().take(5) {
+        finding = finding.also((other.cache.file, other.cache.span), other.build.name.clone());
+    }
+    finding.fix(if scope.is_empty() { fix(project, exports) } else { None })
+}
+
+fn of_matrix(export: &Export<'_>, scope: &str, axis: &str) -> Finding {
+    Finding::new(
+        RULE.id,
+        Severity::Medium,
+        Confidence::High,
+        format!("each job of the matrix exports to {}: the last one replaces the caches of the others", called(scope)),
+        (export.cache.file, export.cache.span),
+    )
+    .label(export.build.name.clone())
+    .help(format!(
+        "name what tells the jobs apart in the scope, in `cache-to` and in `cache-from`: `scope=${{{{ {axis} }}}}`"
+    ))
+}
+
+fn called(scope: &str) -> String {
+    match scope {
+        "" => "GitHub's cache without a scope".to_owned(),
+        scope => format!("the scope `{scope}` of GitHub's cache"),
+    }
+}
+
+/// `,scope=NAME` behind each import and export, if the names that the images go by differ.
+fn fix(project: &Project, exports: &[Export<'_>]) -> Option<Fix> {
+    let mut names: BTreeMap<String, &Image> = BTreeMap::new();
+    let mut edits: BTreeSet<Edit> = BTreeSet::new();
+    for export in exports {
+        let name = name(&export.image)?;
+        if *names.entry(name.clone()).or_insert(&export.image) != &export.image {
+            return None;
+        }
+        let scoped = |cache: &&CacheUse| cache.cache.kind == "gha" && !cache.cache.attributes.contains_key("scope");
+        let build = export.build;
+        for cache in build.cache_from.iter().chain(&build.cache_to).filter(scoped) {
+            let text = cache.span.slice(project.file(cache.file).source.text());
+            if text != cache.text || !text.starts_with("type=") {
+                return None;
+            }
+            edits.insert(Edit {
+                file: cache.file,
+                span: Span::new(cache.span.end, cache.span.end),
+                content: format!(",scope={name}"),
+            });
+        }
+    }
+    let edits: Vec<Edit> = edits.into_iter().collect();
+    let is_clear = edits.windows(2).all(|pair| (pair[0].file, pair[0].span) != (pair[1].file, pair[1].span));
+    (is_clear && !edits.is_empty()).then(|| Fix {
+        title: "give each image a scope of its own".to_owned(),
+        change: "Gave each image a cache scope of its own".to_owned(),
+        impact: "Builds no longer overwrite each other's cache".to_owned(),
+        applicability: Applicability::Unsafe,
+        edits,
+    })
+}
+
+/// What an image can be called: its stage, its folder, or what its Dockerfile is named after.
+fn name(image: &Image) -> Option<String> {
+    let last = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+    let file = last(&image.dockerfile);
+    let of_file = file
+        .strip_prefix("Dockerfile.")
+        .or_else(|| file.strip_suffix(".Dockerfile").or(file.strip_suffix(".dockerfile")));
+    let folder = match image.context.is_empty() {
+        true => last(image.dockerfile.rsplit_once('/').map_or("", |(folder, _)| folder)),
+        false => last(&image.context),
+    };
+    let name = match (of_file, image.target.as_str()) {
+        (Some(name), "") => name.to_owned(),
+        (_, "") => folder,
+        (_, target) => target.to_owned(),
+    };
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    (!name.is_empty() && name.chars().all(is_plain)).then_some(name)
+}

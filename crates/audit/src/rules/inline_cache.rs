@@ -1,0 +1,306 @@
+//! `BUILDKIT_INLINE_CACHE=1`, or `cache-to: type=inline`: the image carries its cache. Whoever builds with a `cache_from` of the
+//! image takes the old results back, also after the builder's cache was cleared.
+//!
+//! Found wherever it is said: `build.args` of a Compose file, `--build-arg`, bake files and `--set`, inputs of actions, the
+//! environment that an argument without a value is taken from. Where it is said in vain (`ENV` and `ARG` in a Dockerfile, the
+//! environment of commands or of a container), that is said.
+//!
+//! ## Why
+//!
+//! A clear must reach every place that results can come from. Measured (`docs/clearing.md`): after `docker builder prune -af`, a
+//! build with a `cache_from` of the image reuses every step on engines with a classic image store, which look at local images
+//! first; and on every engine if the image is in a registry. Without a `cache_from` nothing reads what the image carries: it
+//! changes nothing after a clear, and only makes the image's configuration larger. The severity is high if some `cache_from` of the
+//! project can name the image, medium if that depends on variables, and low if there is none.
+//!
+//! ## Example
+//!
+//! ```yaml
+//! services:
+//!   backend:
+//!     image: watchparty-backend:latest
+//!     build:
+//!       context: ./backend
+//!       cache_from:
+//!         - watchparty-backend:latest
+//!       args:
+//!         BUILDKIT_INLINE_CACHE: 1
+//! ```
+//!
+//! ## Instead
+//!
+//! On one machine the builder's own cache is enough:
+//!
+//! ```yaml
+//! services:
+//!   backend:
+//!     image: watchparty-backend:latest
+//!     build:
+//!       context: ./backend
+//! ```
+//!
+//! Machines that share a cache export one to a name of its own (`cache_to`), which can be deleted without touching an image.
+//!
+//! ## Fix safety
+//!
+//! Safe where nothing in the project reads the image's cache and the build does not push the image. Else it is for you to
+//! decide: builds that read it take longer.
+//!
+//! ## References
+//!
+//! - <https://docs.docker.com/build/cache/backends/inline/>
+
+use super::Rule;
+use crate::compose::Place;
+use crate::facts::caches::{self, CacheAt, INLINE_CACHE, Inline, is_true};
+use crate::facts::environment::settings;
+use crate::facts::names::Likeness;
+use crate::facts::{Build, Via};
+use crate::{Applicability, Confidence, Content, Edit, FileId, Finding, Fix, Project, Severity, Span};
+use std::collections::BTreeSet;
+
+pub(super) const RULE: Rule = Rule::new(
+    "inline-cache",
+    "an image that carries its cache past every clear",
+    Severity::High,
+    check,
+)
+.fixable();
+
+fn check(project: &Project, findings: &mut Vec<Finding>) {
+    let imports = caches::imports(project);
+    for inline in caches::inline(project) {
+        findings.push(of(project, &inline, &imports));
+    }
+    in_vain(project, findings);
+}
+
+/// The imports that can read the image, the surest first.
+fn readers<'a>(inline: &Inline<'_>, imports: &'a [CacheAt<'a>]) -> Vec<(Likeness, &'a CacheAt<'a>)> {
+    let mut found: Vec<(Likeness, &CacheAt<'_>)> = imports
+        .iter()
+        .filter(|import| import.cache.cache.kind == "registry")
+        .filter_map(|import| {
+            let reference = import.cache.cache.reference.as_deref()?;
+            let in_one_file = import.cache.file == inline.file;
+            Some((caches::likeness(&inline.images, reference, in_one_file), import))
+        })
+        .filter(|(likeness, _)| *likeness > Likeness::Different)
+        .collect();
+    found.sort_by_key(|(likeness, import)| {
+        let is_elsewhere = import.cache.file != inline.file;
+        (std::cmp::Reverse(*likeness), is_elsewhere, import.cache.file, import.cache.span.start)
+    });
+    found.dedup_by_key(|(_, import)| (import.cache.file, import.cache.span));
+    found
+}
+
+fn of(project: &Project, inline: &Inline<'_>, imports: &[CacheAt<'_>]) -> Finding {
+    let readers = readers(inline, imports);
+    let best = readers.first().map(|(likeness, _)| *likeness);
+    // Where every run begins with an empty cache, the image is the only one, and is meant to be.
+    let is_step = inline.is_export && inline.builds.iter().all(|build| matches!(build.via, Via::Step(..)));
+    let severity = match best {
+        Some(Likeness::Same) if !is_step => Severity::High,
+        Some(_) => Severity::Medium,
+        None => Severity::Low,
+    };
+    let confidence = match best {
+        Some(Likeness::Possible) => inline.confidence.min(Confidence::Medium),
+        _ => inline.confidence,
+    };
+    let what = match inline.is_export {
+        true => "`type=inline`".to_owned(),
+        false => format!("`{INLINE_CACHE}`"),
+    };
+    let image = match inline.builds.as_slice() {
+        [build] if build.is_of_compose() => "the images of all services".to_owned(),
+        [] => "the image".to_owned(),
+        builds => format!("the image of {}", names(builds)),
+    };
+    let (message, help) = match readers.first() {
+        Some((_, import)) => {
+            let reference = import.cache.cache.reference.as_deref().unwrap_or_default();
+            let verb = match best {
+                Some(Likeness::Same) => "lets",
+                _ => "may let",
+            };
+            (
+                format!("{what} {verb} builds take old results back from {image} after every clear of the builder's cache"),
+                format!("remove it, and the import of `{reference}`: the builder's own cache is enough on one machine, and a clear reaches it"),
+            )
+        }
+        None => (
+            format!("{what} writes cache metadata into {image}, and no `cache_from` of the project reads it"),
+            match example_of(inline) {
+                Some(name) => format!(
+                    "remove it: it has no effect but the metadata. A `cache_from` of `{name}` would make it one: old results would come back after every clear"
+                ),
+                None => "remove it: it has no effect but the metadata. A `cache_from` of the image would make it one: old results would come back after every clear".to_owned(),
+            },
+        ),
+    };
+    let mut finding = Finding::new(RULE.id, severity, confidence, message, (inline.file, inline.span)).help(help);
+    if let Some(setting) = &inline.environment {
+        finding = finding.also((setting.file, setting.span), "the environment turns it on");
+    }
+    for (likeness, import) in readers.iter().take(5) {
+        let verb = match likeness {
+            Likeness::Same => "reads",
+            _ => "may read",
+        };
+        let by = import.build.map_or(String::new(), |build| format!(": {}", build.name));
+        let place = (import.cache.file, import.cache.span);
+        finding = finding.also(place, format!("{verb} it back{by}"));
+    }
+    let is_safe = readers.is_empty() && !inline.builds.iter().any(|build| build.push);
+    finding.fix(fix(project, inline, is_safe))
+}
+
+/// The name of an image that a `cache_from` would have to name.
+fn example_of<'a>(inline: &'a Inline<'_>) -> Option<&'a str> {
+    let name = inline.images.first()?;
+    (!name.contains(['$', '{'])).then_some(name.as_str())
+}
+
+/// `` service `a` and service `b` ``.
+fn names(builds: &[&Build]) -> String {
+    let all: BTreeSet<&str> = builds.iter().map(|build| build.name.as_str()).collect();
+    let all: Vec<&str> = all.into_iter().collect();
+    match all.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, rest)) if all.len() <= 3 => format!("{} and {last}", rest.join(", ")),
+        _ => format!("{} builds", all.len()),
+    }
+}
+
+/// What people call those that an argument of a file is given to: `backend and frontend`.
+fn short_names(builds: &[&Build]) -> String {
+    let short = |build: &&Build| match &build.via {
+        Via::Service(name) | Via::Target(name) => name.clone(),
+        _ => build.name.clone(),
+    };
+    let all: BTreeSet<String> = builds.iter().map(short).collect();
+    let all: Vec<String> = all.into_iter().collect();
+    match all.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        None => "the build".to_owned(),
+    }
+}
+
+fn fix(project: &Project, inline: &Inline<'_>, is_safe: bool) -> Option<Fix> {
+    let is_command = |build: &&Build| matches!(build.via, Via::Command(..) | Via::ComposeCommand(..));
+    let written = inline.span.slice(project.file(inline.file).source.text()).trim();
+    let in_script = inline.builds.is_empty() || inline.builds.iter().any(is_command);
+    let (what, impact) = match in_script {
+        true => {
+            let option = written.split_whitespace().collect::<Vec<_>>().join(" ");
+            (option, "Build script respects cache clearing".to_owned())
+        }
+        false => {
+            let name = short_names(&inline.builds);
+            let what = match inline.is_export {
+                true => "the inline cache",
+                false => INLINE_CACHE,
+            };
+            (format!("{what} from {name}"), format!("Cache clearing now works for {name}"))
+        }
+    };
+    removal(&what, impact, &inline.removal, is_safe)
+}
+
+fn removal(what: &str, impact: String, edits: &[Edit], is_safe: bool) -> Option<Fix> {
+    (!edits.is_empty()).then(|| Fix {
+        title: format!("remove {what}"),
+        change: format!("Removed {what}"),
+        impact,
+        applicability: match is_safe {
+            true => Applicability::Safe,
+            false => Applicability::Unsafe,
+        },
+        edits: edits.to_vec(),
+    })
+}
+
+/// Where it is said, and no build hears it.
+fn in_vain(project: &Project, findings: &mut Vec<Finding>) {
+    let builds = &project.facts().builds;
+    let is_taken = builds
+        .iter()
+        .flat_map(|build| &build.args)
+        .filter_map(caches::variable_of)
+        .any(|name| name == INLINE_CACHE);
+    let is_variable = project.files().any(|(_, file)| match &file.content {
+        Content::Bake(bake) => bake.variables.iter().any(|variable| variable.name == INLINE_CACHE),
+        _ => false,
+    });
+    if !is_taken && !is_variable {
+        for setting in settings(project, INLINE_CACHE).into_iter().filter(|setting| is_true(&setting.value)) {
+            let place = (setting.file, setting.span);
+            findings.push(unheard("the environment", place, &setting.removal, true, "the environment"));
+        }
+    }
+    for (file, read, dockerfile) in project.dockerfiles() {
+        for declaration in dockerfile.declarations() {
+            let is_on = declaration.value.as_ref().is_some_and(|value| is_true(value.raw.trim_matches(['"', '\''])));
+            let instruction = dockerfile.instructions.get(declaration.instruction);
+            let (Some(instruction), true) = (instruction, is_on && declaration.name == INLINE_CACHE) else {
+                continue;
+            };
+            let keyword = &instruction.keyword;
+            let edit = Edit {
+                file,
+                span: read.source.whole_lines(instruction.span),
+                content: String::new(),
+            };
+            let edits = if instruction.assignments.len() == 1 { vec![edit] } else { Vec::new() };
+            let place = (file, declaration.name_span);
+            let is_safe = keyword == "ARG";
+            findings.push(unheard(&format!("`{keyword}`"), place, &edits, is_safe, "the Dockerfile"));
+        }
+    }
+    for compose in &project.facts().compose {
+        for service in &compose.services {
+            for pair in &service.environment {
+                let is_on = pair.name == INLINE_CACHE && pair.value.as_deref().is_some_and(is_true);
+                let place = project.find(&pair.place.path).map(|file| (file, pair.place.span));
+                if let (true, Some(place)) = (is_on, place) {
+                    let edits = compose_removal(project, place.0, &pair.place);
+                    let name = format!("{}'s environment", service.name);
+                    findings.push(unheard("the container's environment", place, &edits, false, &name));
+                }
+            }
+        }
+    }
+    findings.dedup_by(|one, other| one.rule == other.rule && one.place() == other.place());
+}
+
+fn compose_removal(project: &Project, file: FileId, place: &Place) -> Vec<Edit> {
+    let Content::Compose(compose) = &project.file(file).content else {
+        return Vec::new();
+    };
+    let edit = |span: Span| Edit {
+        file,
+        span,
+        content: String::new(),
+    };
+    compose.removal(place).unwrap_or_default().into_iter().map(edit).collect()
+}
+
+fn unheard(by: &str, place: (FileId, Span), edits: &[Edit], is_safe: bool, from: &str) -> Finding {
+    Finding::new(
+        RULE.id,
+        Severity::Low,
+        Confidence::High,
+        format!("`{INLINE_CACHE}` has no effect in {by}: only build arguments are asked for it"),
+        place,
+    )
+    .help("remove it: it says that the image carries its cache, and it does not. As a build argument it would")
+    .fix(removal(
+        &format!("{INLINE_CACHE} from {from}"),
+        "Nobody looks for a cache that is not there".to_owned(),
+        edits,
+        is_safe,
+    ))
+}
