@@ -2,7 +2,7 @@
 
 use super::{Target, Workflow};
 use crate::yaml::Yaml;
-use crate::{Source, Span};
+use crate::Source;
 
 fn read(text: &str) -> Workflow {
     let source = Source::new(".github/workflows/ci.yml", text);
