@@ -84,7 +84,10 @@ fn settings_that_make_no_sense_are_said_with_their_place() {
             "[[check.ignore]]\nrule = \"inline-cache\"\npaths = [\"a\"]\n",
             "missing field `reason`",
         ),
-        ("[check]\nexclude = [\"[\"]\n", "cannot use the paths of unstale.toml"),
+        (
+            "[check]\nexclude = [\"[\"]\n",
+            "cannot use the paths of unstale.toml",
+        ),
         ("[contract]\nno-findings = \"x\"\n", "invalid type"),
     ] {
         folder.write("unstale.toml", settings);
