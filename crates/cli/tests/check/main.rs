@@ -4,6 +4,8 @@
 //! `fixtures/RULE/good-…` are near misses in which it finds nothing. What the program prints about them, and what its
 //! fixes change, is in `snapshots/RULE.snap`.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod documentation;
 mod example;
 mod support;
