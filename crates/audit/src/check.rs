@@ -1,6 +1,6 @@
 //! Runs the rules over a project, and takes out what is suppressed.
 
-use crate::rules::{RULES, Rule};
+use crate::rules::{RULES, Rule, SUPPRESSION};
 use crate::settings::Settings;
 use crate::{Finding, Project, suppress};
 use unstale_context::{ContextError, Matcher, Selector};
@@ -8,7 +8,10 @@ use unstale_context::{ContextError, Matcher, Selector};
 /// Which rules run, and what of their findings counts.
 #[derive(Debug)]
 pub struct Checker {
+    /// The rules that run.
     rules: Vec<&'static Rule>,
+    /// The rules whose findings count, if not all that run.
+    only: Vec<&'static str>,
     settings: Settings,
     /// The compiled paths of `settings.ignore`, in its order.
     ignored: Vec<Matcher>,
@@ -33,13 +36,16 @@ impl Checker {
             let level = settings.rules.get(rule.id);
             level.is_none_or(|level| level.severity().is_some())
         };
+        // Whether a suppression suppresses anything is known only if its rule runs.
+        let judges_all = only.iter().any(|rule| rule.id == SUPPRESSION.id);
         let is_chosen = |rule: &&Rule| match only {
             [] => is_on(rule),
-            _ => only.iter().any(|only| only.id == rule.id),
+            _ => only.iter().any(|only| only.id == rule.id) || (judges_all && is_on(rule)),
         };
         let compile = |paths: &Vec<String>| Selector::new(paths.clone(), Vec::new(), Vec::new()).matcher();
         Ok(Checker {
             rules: RULES.iter().filter(is_chosen).collect(),
+            only: only.iter().map(|rule| rule.id).collect(),
             ignored: settings
                 .ignore
                 .iter()
@@ -66,6 +72,7 @@ impl Checker {
         findings.retain(|finding| !self.is_ignored(project, finding));
         let mut suppressed = before - findings.len();
         suppressed += suppress::by_comments(project, &mut findings, &|id| self.runs(id));
+        findings.retain(|finding| self.only.is_empty() || self.only.contains(&finding.rule));
         sort(&mut findings);
         Report { findings, suppressed }
     }

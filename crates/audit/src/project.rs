@@ -3,8 +3,7 @@
 use crate::compose::ComposeFile;
 use crate::compose::project as compose;
 use crate::content::{self, Content, EmbeddedScript, Read};
-use crate::facts::Facts;
-use crate::facts::resolve;
+use crate::facts::{self, Facts, resolve};
 use crate::{Confidence, FileKind, Source, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
@@ -56,6 +55,7 @@ pub struct Project {
     reported: Option<BTreeSet<FileId>>,
     tree: Arc<Tree>,
     facts: OnceLock<Arc<Facts>>,
+    commit_arg: Option<String>,
 }
 
 impl File {
@@ -158,6 +158,16 @@ impl Project {
             Content::Compose(compose) => Some(compose),
             _ => None,
         }
+    }
+
+    /// The build argument that carries the commit, as the project sets it in `unstale.toml`.
+    pub fn commit_arg(&self) -> &str {
+        self.commit_arg.as_deref().unwrap_or(facts::DEFAULT_COMMIT_ARG)
+    }
+
+    /// Sets the build argument that carries the commit.
+    pub fn set_commit_arg(&mut self, name: &str) {
+        self.commit_arg = Some(name.to_owned());
     }
 
     /// The paths of the checked folder.

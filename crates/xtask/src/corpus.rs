@@ -22,7 +22,7 @@ use crate::run::succeed;
 /// What is collected, and where to.
 ///
 /// Needs cargo, npm, python3 with pip, and apt-get with the archives of Debian or Ubuntu (root is not needed), GNU tar
-/// with xz and bzip2; about 2 GB of room while it works. What a client cannot get is left out, and said.
+/// with xz and bzip2. What a client cannot get is left out, and said.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Arguments {
@@ -54,7 +54,7 @@ pub fn collect(arguments: &Arguments) -> Result<bool, String> {
         .contains(&Client::Apt)
         .then(|| Apt::set_up(apt_folder.path()));
     if let Some(Err(problem)) = &apt {
-        println!("apt: {}", first_line(problem));
+        println!("apt: {}", last_line(problem));
     }
     let apt = apt.and_then(Result::ok);
     let mut take = |name: &str, client: Client, got: Result<Unpacked, String>| -> Result<(), String> {
@@ -66,7 +66,7 @@ pub fn collect(arguments: &Arguments) -> Result<bool, String> {
             }
             Err(problem) => {
                 complete = false;
-                println!("{} {name}: left out: {}", client.name(), first_line(&problem));
+                println!("{} {name}: left out: {}", client.name(), last_line(&problem));
             }
         }
         Ok(())
@@ -127,10 +127,50 @@ fn scratch() -> Result<TempDir, String> {
     tempfile::tempdir().map_err(|error| format!("cannot make a folder: {error}"))
 }
 
-/// Programs say much; the first line that says something will do.
-fn first_line(problem: &str) -> &str {
-    problem
-        .lines()
+/// Programs say much; the last line that says something is most often the reason.
+fn last_line(problem: &str) -> &str {
+    let mut lines = problem.lines().rev();
+    lines
         .find(|line| !line.trim().is_empty())
         .unwrap_or("no reason given")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_checkout_is_a_source_with_its_commit() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let extra = scratch.path().join("extra");
+        for name in ["one", "other"] {
+            fs::create_dir_all(extra.join(name)).expect("a folder");
+            fs::write(extra.join(name).join("Dockerfile"), format!("FROM {name}\n")).expect("written");
+        }
+        let git = |arguments: &[&str]| {
+            let mut git = Command::new("git");
+            git.current_dir(extra.join("one"))
+                .args(["-c", "user.name=a", "-c", "user.email=a@b.test"]);
+            succeed(git.args(arguments)).expect("git does it").0
+        };
+        git(&["init", "--quiet"]);
+        git(&["commit", "--quiet", "--allow-empty", "--message", "a"]);
+        let commit = git(&["rev-parse", "HEAD"]);
+        let to = scratch.path().join("to");
+        let arguments = Arguments {
+            to: to.clone(),
+            clients: Some(Vec::new()),
+            extras: vec![extra],
+        };
+        assert!(collect(&arguments).expect("collected"));
+        let sources = fs::read_to_string(to.join("SOURCES.md")).expect("a list");
+        assert!(
+            sources.contains(&format!("| one | checkout | {} | 1 |", commit.trim())),
+            "{sources}"
+        );
+        assert!(sources.contains("| other | checkout | ? | 1 |"), "{sources}");
+        assert!(to.join("dockerfiles/other__Dockerfile").is_file());
+    }
 }

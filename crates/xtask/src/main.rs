@@ -9,6 +9,7 @@
 )]
 
 mod campaign;
+mod check_speed;
 mod clearing_table;
 mod clears;
 mod corpus;
@@ -21,6 +22,7 @@ mod plan_speed;
 mod report;
 mod run;
 mod scale;
+mod times;
 mod trees;
 
 use std::process::ExitCode;
@@ -51,6 +53,8 @@ enum Task {
     Corpus(corpus::Arguments),
     /// A tree of 1,000 files chosen from a corpus
     CorpusSample(corpus_sample::Arguments),
+    /// How long a check takes, beside dclint and hadolint on the same files
+    CheckSpeed(check_speed::Arguments),
     /// Large contexts: memory and time, beside buildx
     Scale(scale::Arguments),
 }
@@ -67,6 +71,7 @@ fn main() -> ExitCode {
         Task::Crater(arguments) => crater::campaign(&arguments),
         Task::Corpus(arguments) => corpus::collect(&arguments),
         Task::CorpusSample(arguments) => corpus_sample::sample(&arguments),
+        Task::CheckSpeed(arguments) => check_speed::measure_all(&arguments),
         Task::Scale(arguments) => scale::measure_all(&arguments),
     };
     match done {

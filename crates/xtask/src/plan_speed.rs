@@ -2,9 +2,8 @@
 //! container, no context, no record of the cache but the copies of the Dockerfile and of the ignore file.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,6 +11,7 @@ use clap::Args;
 use serde_json::Value;
 use testkit::{Engine, Project, measure};
 
+use crate::times::Times;
 use crate::{report, run};
 
 /// A plan must take less than this part of a build.
@@ -47,7 +47,7 @@ pub struct Arguments {
 /// When an engine does not answer, or a build or plan fails.
 pub fn measure_all(arguments: &Arguments) -> Result<bool, String> {
     let engines = run::chosen(&arguments.engines)?;
-    let unstale = release_build()?;
+    let unstale = run::release_build()?;
     let names: String = arguments
         .engines
         .iter()
@@ -126,36 +126,6 @@ impl Line {
     }
 }
 
-/// Durations in seconds, the shortest first.
-struct Times(Vec<f64>);
-
-impl Times {
-    fn new(durations: &[Duration]) -> Times {
-        let mut seconds: Vec<f64> = durations.iter().map(Duration::as_secs_f64).collect();
-        seconds.sort_by(f64::total_cmp);
-        Times(seconds)
-    }
-
-    fn median(&self) -> f64 {
-        let middle = self.0.len() / 2;
-        match self.0.get(middle) {
-            Some(upper) if self.0.len().is_multiple_of(2) => (self.0[middle - 1] + upper) / 2.0,
-            Some(middle) => *middle,
-            None => f64::NAN,
-        }
-    }
-
-    fn cells(&self) -> String {
-        let end = |time: Option<&f64>| time.copied().unwrap_or(f64::NAN);
-        format!(
-            "{:.2} s | {:.2} s | {:.2} s",
-            self.median(),
-            end(self.0.first()),
-            end(self.0.last())
-        )
-    }
-}
-
 fn on_engine(engine: &Engine, unstale: &Path, rounds: usize) -> Result<Line, String> {
     let _alone = engine.exclusive();
     let project = example(engine)?;
@@ -200,25 +170,6 @@ fn on_engine(engine: &Engine, unstale: &Path, rounds: usize) -> Result<Line, Str
         records: unexpected.map(|(_, record)| record.description.clone()).collect(),
         contexts: (used(&known, &after_plan), used(&after_plan, &after_build)),
     })
-}
-
-/// The release build of `unstale`, or what `UNSTALE_TEST_BINARY` names.
-fn release_build() -> Result<PathBuf, String> {
-    if let Some(path) = env::var_os("UNSTALE_TEST_BINARY") {
-        return Ok(path.into());
-    }
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--release", "--package", "unstale"]);
-    let status = cargo.current_dir(run::workspace()).status();
-    if !status
-        .map_err(|error| format!("cannot run cargo: {error}"))?
-        .success()
-    {
-        return Err("unstale does not compile".to_owned());
-    }
-    let own = env::current_exe().map_err(|error| format!("cannot tell the running program: {error}"))?;
-    let target = own.ancestors().nth(2).unwrap_or(&own);
-    Ok(target.join("release/unstale"))
 }
 
 /// A committed copy of the example with image names of its own, and its base image.
@@ -315,19 +266,4 @@ fn started(project: &Project, engine: &Engine, since: SystemTime) -> Result<usiz
         ));
     }
     Ok(String::from_utf8_lossy(&output.stdout).lines().count())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_median_is_the_middle_or_between_the_two_in_the_middle() {
-        let median = |seconds: &[u64]| {
-            let durations: Vec<_> = seconds.iter().copied().map(Duration::from_secs).collect();
-            Times::new(&durations).median()
-        };
-        assert!((median(&[9, 1, 2]) - 2.0).abs() < 1e-9);
-        assert!((median(&[9, 1, 2, 4]) - 3.0).abs() < 1e-9);
-    }
 }

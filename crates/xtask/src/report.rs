@@ -7,12 +7,16 @@ use crate::run::workspace;
 
 /// The head of a report: what was measured, with which command, when and on what.
 pub fn head(title: &str, command: &str, what: &str) -> String {
+    head_with_peers(title, command, what, &peers())
+}
+
+/// The head of a report that has other peers than the client's plugins.
+pub fn head_with_peers(title: &str, command: &str, what: &str, peers: &str) -> String {
     format!(
-        "# {title}\n\n{what}\n\n- command: `{command}`\n- date: {}\n- machine: {}\n- peers: {}\n\n\
+        "# {title}\n\n{what}\n\n- command: `{command}`\n- date: {}\n- machine: {}\n- peers: {peers}\n\n\
          This page is written by the command; do not edit it.\n\n",
         date(),
-        machine(),
-        peers()
+        machine()
     )
 }
 

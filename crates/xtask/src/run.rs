@@ -1,7 +1,7 @@
 //! The engines that were asked for, and programs run against them: bounded in time, output taken.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use testkit::{Engine, Project, engines};
@@ -45,6 +45,28 @@ pub fn build_unstale() -> Result<(), String> {
         Ok(status) => Err(format!("cargo build failed: {status}")),
         Err(error) => Err(format!("cannot run cargo: {error}")),
     }
+}
+
+/// The release build of `unstale`, or what `UNSTALE_TEST_BINARY` names.
+///
+/// # Errors
+/// When it does not compile.
+pub fn release_build() -> Result<PathBuf, String> {
+    if let Some(path) = env::var_os("UNSTALE_TEST_BINARY") {
+        return Ok(path.into());
+    }
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--release", "--package", "unstale"]);
+    let status = cargo.current_dir(workspace()).status();
+    if !status
+        .map_err(|error| format!("cannot run cargo: {error}"))?
+        .success()
+    {
+        return Err("unstale does not compile".to_owned());
+    }
+    let own = env::current_exe().map_err(|error| format!("cannot tell the running program: {error}"))?;
+    let target = own.ancestors().nth(2).unwrap_or(&own);
+    Ok(target.join("release/unstale"))
 }
 
 /// The workspace's folder.

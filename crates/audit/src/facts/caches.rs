@@ -174,17 +174,17 @@ pub(crate) fn inline(project: &Project) -> Vec<Inline<'_>> {
                 }),
             }
         };
-        if let Some(arg) = build.arg(INLINE_CACHE) {
-            if let Some((confidence, from)) = value_of(project, arg, &mut environment) {
-                add(at(
-                    arg.file,
-                    arg.span,
-                    arg.removal.clone(),
-                    false,
-                    confidence,
-                    from,
-                ));
-            }
+        if let Some(arg) = build.arg(INLINE_CACHE)
+            && let Some((confidence, from)) = value_of(project, arg, &mut environment)
+        {
+            add(at(
+                arg.file,
+                arg.span,
+                arg.removal.clone(),
+                false,
+                confidence,
+                from,
+            ));
         }
         for cache in build.cache_to.iter().filter(|cache| cache.cache.kind == "inline") {
             add(at(
@@ -199,7 +199,8 @@ pub(crate) fn inline(project: &Project) -> Vec<Inline<'_>> {
     }
     for one in overrides(project) {
         let is_export = one.key == "cache-to" && one.value.contains("type=inline");
-        if !is_export && !(one.key == format!("args.{INLINE_CACHE}") && is_true(&one.value)) {
+        let is_argument = one.key == format!("args.{INLINE_CACHE}") && is_true(&one.value);
+        if !is_export && !is_argument {
             continue;
         }
         let concerns = |build: &&Build| matches!(&build.via, Via::Target(name) if one.concerns(name));
@@ -305,7 +306,11 @@ pub(crate) fn is_same_store(import: &CacheUse, export: &CacheUse) -> Likeness {
                     .unwrap_or(text)
                     .to_owned()
             };
-            names::texts(&plain(&attribute(from, "src", "")), &plain(&to))
+            let found = names::texts(&plain(&attribute(from, "src", "")), &plain(&to));
+            match import.file == export.file {
+                true => found.max(Likeness::Possible),
+                false => found,
+            }
         }
         _ => {
             let of = |cache: &crate::docker::Cache| {

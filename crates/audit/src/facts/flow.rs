@@ -179,6 +179,11 @@ impl<'a> Item<'a> {
         command(self.project, self.reached.what)
     }
 
+    /// The function that it stands in.
+    pub fn function(&self) -> Option<&'a str> {
+        self.command()?.context.function.as_deref()
+    }
+
     /// The command as one of Docker's.
     pub fn docker(&self) -> Option<&'a DockerCommand> {
         let What::Command(_, _, index) = self.reached.what else {
@@ -267,6 +272,13 @@ impl<'a> Item<'a> {
                 Some(Place::Remote { host, .. }) => Some(host.as_str()),
                 _ => None,
             })
+    }
+
+    /// Whether it is written before another of the same file, though it may run again behind that: a script that is called
+    /// several times, each time for something else.
+    pub fn is_written_before(&self, other: &Item<'_>) -> bool {
+        let ((file, own), (other_file, other)) = (self.place(), other.place());
+        file == other_file && own.start < other.start
     }
 
     /// The command that hides its failure from `after`, which comes behind it in the same flow: itself, or a call that reaches

@@ -3,25 +3,43 @@
 //!
 //! Facts are gathered, not judged. They are computed once for a project.
 
+mod artifacts;
 mod builds;
 mod built_services;
 pub(crate) mod caches;
 mod commands;
+mod commit;
 mod compose;
+mod contexts;
+mod copies;
+mod deploys;
 pub(crate) mod environment;
+mod fetches;
 pub mod flow;
 mod image_paths;
+mod images;
+mod installs;
 pub(crate) mod names;
 pub(crate) mod overrides;
+mod packages;
 mod paths;
 mod purpose;
 mod secret_names;
 pub(crate) mod units;
 
+pub use artifacts::{Artifact, ArtifactKind, Manifests};
 pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
 pub use built_services::{BuiltService, built_services, is_code, is_ignored, mount_place, mount_target};
 pub use commands::DockerUse;
+pub use commit::{CommitArg, CommitUse, DEFAULT_COMMIT_ARG, Given, commit_args, given};
+pub use contexts::{BuildContext, ContextIgnore, ContextOrigin, PathKind};
+pub use copies::{ContextCopy, ContextSource, context_copies, working_folders};
+pub use deploys::Machine;
+pub use fetches::{Fetch, FetchKind, checks_content, fetch_of, git_verb, pins_clone};
 pub use image_paths::{DeclaredVolume, Filled, Filling, ImagePaths, below, clean, files_below, image_paths};
+pub use images::{ImageName, MadeImages, Maker};
+pub use installs::{DependencyInstall, Installs, Manager, dependency_installs};
+pub use packages::PackageLists;
 pub use paths::resolve;
 pub use purpose::{Purpose, purpose};
 pub use secret_names::{SecretValue, is_secret_name, secret_value};
@@ -36,17 +54,26 @@ pub struct Facts {
     pub builds: Vec<Build>,
     /// What the Compose files make together.
     pub compose: Vec<ComposeProject>,
+    /// The context, or contexts, of every Dockerfile.
+    pub contexts: Vec<BuildContext>,
     /// What runs one after another.
     pub flows: Vec<flow::Flow>,
+    /// The images that the project makes.
+    pub images: MadeImages,
 }
 
 impl Facts {
     pub(crate) fn of(project: &Project) -> Facts {
         let compose = compose::projects(project);
+        let builds = builds::of(project, &compose);
+        let images = MadeImages::of(project, &builds, &compose);
+        let contexts = contexts::of(project, &builds);
         Facts {
-            builds: builds::of(project, &compose),
+            builds,
             compose,
+            contexts,
             flows: flow::of(project),
+            images,
         }
     }
 }

@@ -228,8 +228,11 @@ fn pieces(text: &str) -> Vec<Piece> {
 fn expansion(text: &str) -> Option<(&str, usize)> {
     if text.starts_with("${{") || text.starts_with("{{") {
         let from = text.find("{{")? + 2;
-        let end = text.find("}}")?;
-        return Some((text.get(from..end)?, end + 2));
+        // One that is cut off at a comma within it goes to the end.
+        return match text.find("}}") {
+            Some(end) => Some((text.get(from..end)?, end + 2)),
+            None => Some((text.get(from..)?, text.len())),
+        };
     }
     if text.starts_with("${") || text.starts_with("$(") {
         let (open, close) = if text.starts_with("${") {

@@ -151,7 +151,9 @@ pub fn secret_value(value: &str) -> SecretValue {
             .iter()
             .any(|part| word.contains(part))
     });
-    match is_short || is_path || is_switch || is_stand_in {
+    // A password that is a word: the same for everybody.
+    let is_word = value.bytes().all(|byte| byte.is_ascii_lowercase());
+    match is_short || is_path || is_switch || is_stand_in || is_word {
         true => SecretValue::Placeholder,
         false => SecretValue::Literal,
     }
@@ -205,6 +207,7 @@ mod tests {
             "/run/secrets/x",
             "<your key>",
             "password123",
+            "application",
         ] {
             assert_eq!(of(value), SecretValue::Placeholder, "{value}");
         }

@@ -76,7 +76,7 @@ use crate::facts::{
     BuiltService, Filled, Filling, Purpose, built_services, files_below, is_code, is_ignored, mount_place, mount_target, purpose,
 };
 use crate::{Confidence, FileId, Finding, Project, Severity, Span};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const RULE: Rule = Rule::new(
     "bind-masks-image",
@@ -86,24 +86,34 @@ pub(super) const RULE: Rule = Rule::new(
 );
 
 fn check(project: &Project, findings: &mut Vec<Finding>) {
+    let services = built_services(project);
     let mut seen = BTreeSet::new();
-    for built in built_services(project) {
-        let masks: Vec<Mask<'_>> = built
+    // One finding for a Compose file and what its services are for: it is the same for each of them.
+    let mut groups: BTreeMap<(FileId, Severity), Vec<Mask<'_>>> = BTreeMap::new();
+    for built in &services {
+        let masks = built
             .service
             .volumes
             .iter()
-            .filter_map(|mount| mask(project, &built, mount))
-            .filter(|mask| seen.insert(mask.place))
-            .collect();
-        // One service, one finding.
+            .filter_map(|mount| mask(project, built, mount));
+        for mask in masks {
+            if seen.insert(mask.place) {
+                groups.entry((mask.place.0, mask.severity)).or_default().push(mask);
+            }
+        }
+    }
+    for masks in groups.into_values() {
         if let Some((first, others)) = masks.split_first() {
-            findings.push(finding(&built, first, others));
+            findings.push(finding(first, others));
         }
     }
 }
 
 /// A mount that hides code.
 struct Mask<'a> {
+    service: &'a Service,
+    dockerfile: FileId,
+    severity: Severity,
     mount: &'a Mount,
     place: (FileId, Span),
     target: String,
@@ -121,7 +131,15 @@ fn mask<'a>(project: &Project, built: &BuiltService<'a>, mount: &'a Mount) -> Op
         let other = |path: &str| !is_code(path) || ignored(path);
         built.paths.parts_hidden_by(project, &other, &target).first().map(|(filled, _)| filled.span)
     })?;
+    let severity = match purpose(&mount.place.path, built.service) {
+        Purpose::Development => Severity::Info,
+        Purpose::Unsaid => Severity::Low,
+        Purpose::Deployment => Severity::Medium,
+    };
     Some(Mask {
+        service: built.service,
+        dockerfile: built.dockerfile,
+        severity,
         mount,
         place: mount_place(project, mount)?,
         target,
@@ -136,39 +154,39 @@ fn is_code_of(project: &Project, filled: &Filled, target: &str) -> bool {
             let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
             files_below(&project.tree().files, &prefix).any(is_code)
         }
-        Filling::File(Some(file)) => filled.path != target && is_code(file),
-        Filling::Other => filled.path == target,
+        Filling::File(Some(file)) => {
+            let folder = filled.path.rsplit_once('/').map(|(folder, _)| folder);
+            folder == Some(target) && is_code(file)
+        }
+        Filling::Other => {
+            let name = target.rsplit('/').next().unwrap_or_default();
+            filled.path == target && (is_code(target) || !name.contains('.') && !name.ends_with("file"))
+        }
         Filling::Clone => true,
         Filling::File(None) | Filling::Pattern | Filling::Install(_) | Filling::Output(_) => false,
     }
 }
 
-fn finding(built: &BuiltService<'_>, first: &Mask<'_>, others: &[Mask<'_>]) -> Finding {
-    let service: &Service = built.service;
-    let (severity, help) = match purpose(&first.mount.place.path, service) {
-        Purpose::Development => (
-            Severity::Info,
-            "good for development; see to it that what is deployed does not have the mount",
-        ),
-        Purpose::Unsaid => (
-            Severity::Low,
-            "for development, keep the mount in `compose.override.yaml`; where the service is deployed, leave it out",
-        ),
-        Purpose::Deployment => (
-            Severity::Medium,
-            "leave out the mount where the service is deployed, so that the image's files run; for development, keep it in `compose.override.yaml`",
-        ),
+fn finding(first: &Mask<'_>, others: &[Mask<'_>]) -> Finding {
+    let help = match first.severity {
+        Severity::Info => "good for development; see to it that what is deployed does not have the mount",
+        Severity::Low => {
+            "for development, keep the mount in `compose.override.yaml`; where the service is deployed, leave it out"
+        }
+        _ => {
+            "leave out the mount where the service is deployed, so that the image's files run; for development, keep it in `compose.override.yaml`"
+        }
     };
     let source = first.mount.source.as_deref().unwrap_or("a folder");
     let message = format!(
         "`{source}` of the host hides what the image has at `{}`: service `{}` runs the host's files, not what was built",
-        first.target, service.name
+        first.target, first.service.name
     );
-    let mut finding = Finding::new(RULE.id, severity, Confidence::High, message, first.place)
+    let mut finding = Finding::new(RULE.id, first.severity, Confidence::High, message, first.place)
         .help(help)
-        .also((built.dockerfile, first.copied), "what it hides");
+        .also((first.dockerfile, first.copied), "what it hides");
     for other in others {
-        finding = finding.also(other.place, "so does this");
+        finding = finding.also(other.place, format!("so does this, of service `{}`", other.service.name));
     }
     finding
 }

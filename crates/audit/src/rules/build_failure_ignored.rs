@@ -288,6 +288,12 @@ fn finding(
             "let the script end where the build fails",
         ),
     };
+    // What stands in a recipe, a step or the words of another command has no head.
+    let is_script = hidden.script.place == ScriptPlace::Whole && hidden.command.context.depth == 0;
+    let help = match kind {
+        SwallowKind::NoErrexit if !is_script => "join the commands with `&&`",
+        _ => help,
+    };
     let mut finding = Finding::new(
         RULE.id,
         severity,

@@ -67,9 +67,14 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         if build.is_of_compose() || matches!(unit, Unit::Run(..)) || is_put_somewhere(build) {
             continue;
         }
-        let of_unit: Vec<&DockerUse<'_>> =
-            commands.iter().filter(|used| Unit::of_script(used.file, used.script) == unit).collect();
-        let command = of_unit.iter().find(|used| (used.file, used.command.span) == build.place()).copied();
+        let of_unit: Vec<&DockerUse<'_>> = commands
+            .iter()
+            .filter(|used| Unit::of_script(used.file, used.script) == unit)
+            .collect();
+        let command = of_unit
+            .iter()
+            .find(|used| (used.file, used.command.span) == build.place())
+            .copied();
         let Some(keeper) = keeper(project, build, command, &of_unit) else {
             continue;
         };
@@ -92,17 +97,29 @@ fn keeper(
     command: Option<&DockerUse<'_>>,
     of_unit: &[&DockerUse<'_>],
 ) -> Option<Keeper> {
-    let before: Vec<&&DockerUse<'_>> =
-        of_unit.iter().filter(|used| used.command.span.start < build.span.start).collect();
+    let before: Vec<&&DockerUse<'_>> = of_unit
+        .iter()
+        .filter(|used| used.command.span.start < build.span.start)
+        .collect();
     let steps = steps_before(project, build);
     if let Some(command) = command {
-        let installs = |used: &&&DockerUse<'_>| matches!(used.docker.action, Action::Builder(BuilderAction::Install));
-        let is_alias = before.iter().any(|used| installs(&used))
-            || steps.iter().any(|step| step.with("install").is_some_and(|pair| pair.is_true()));
+        let installs =
+            |used: &&&DockerUse<'_>| matches!(used.docker.action, Action::Builder(BuilderAction::Install));
+        let is_alias = before.iter().any(installs)
+            || steps
+                .iter()
+                .any(|step| step.with("install").is_some_and(|pair| pair.is_true()));
         // `docker build` takes the engine's builder, whichever buildx uses.
         let asks_buildx = command.docker.tool == Tool::Buildx || build.builder.is_some() || is_alias;
-        let sets_output = command.command.assignments.iter().any(|one| one.name == "BUILDX_NO_DEFAULT_LOAD");
-        if !asks_buildx || sets_output || matches!(command.docker.tool, Tool::Buildctl | Tool::Podman | Tool::Buildah) {
+        let sets_output = command
+            .command
+            .assignments
+            .iter()
+            .any(|one| one.name == "BUILDX_NO_DEFAULT_LOAD");
+        if !asks_buildx
+            || sets_output
+            || matches!(command.docker.tool, Tool::Buildctl | Tool::Podman | Tool::Buildah)
+        {
             return None;
         }
     }
@@ -114,10 +131,20 @@ fn keeper(
         };
         let keeper = Keeper { place: used.place() };
         match action {
-            BuilderAction::Create { name, driver, is_used } => {
-                let keeps = driver.as_deref().is_none_or(|driver| {
-                    matches!(driver, "docker-container" | "kubernetes" | "remote")
-                }) && !used.docker.flags.values("driver-opt").iter().any(|option| option.contains("default-load"));
+            BuilderAction::Create {
+                name,
+                driver,
+                is_used,
+            } => {
+                let keeps = driver
+                    .as_deref()
+                    .is_none_or(|driver| matches!(driver, "docker-container" | "kubernetes" | "remote"))
+                    && !used
+                        .docker
+                        .flags
+                        .values("driver-opt")
+                        .iter()
+                        .any(|option| option.contains("default-load"));
                 let is_named = build.builder.is_some() && *name == build.builder;
                 if *is_used || is_named {
                     events.push((used.command.span.start, keeps.then_some(keeper)));
@@ -126,9 +153,11 @@ fn keeper(
             BuilderAction::Use(arguments) => {
                 let name = arguments.first().map(|argument| argument.text.as_str());
                 let created = before.iter().find(|other| match &other.docker.action {
-                    Action::Builder(BuilderAction::Create { name: created, driver, .. }) => {
-                        created.as_deref() == name && driver.as_deref() != Some("docker")
-                    }
+                    Action::Builder(BuilderAction::Create {
+                        name: created,
+                        driver,
+                        ..
+                    }) => created.as_deref() == name && driver.as_deref() != Some("docker"),
                     _ => false,
                 });
                 events.push((used.command.span.start, created.map(|_| keeper)));
@@ -137,13 +166,22 @@ fn keeper(
         }
     }
     for step in steps {
-        let is_docker = step.with("driver").is_some_and(|pair| pair.text().trim() == "docker");
-        let is_open = step.with("driver").is_some_and(|pair| pair.text().contains("${{"));
-        let loads = step.with("driver-opts").is_some_and(|pair| pair.text().contains("default-load"));
+        let is_docker = step
+            .with("driver")
+            .is_some_and(|pair| pair.text().trim() == "docker");
+        let is_open = step
+            .with("driver")
+            .is_some_and(|pair| pair.text().contains("${{"));
+        let loads = step
+            .with("driver-opts")
+            .is_some_and(|pair| pair.text().contains("default-load"));
         let keeper = Keeper {
             place: (build.file, step.uses.as_ref().map_or(step.span, |uses| uses.span)),
         };
-        events.push((step.span.start, (!is_docker && !is_open && !loads).then_some(keeper)));
+        events.push((
+            step.span.start,
+            (!is_docker && !is_open && !loads).then_some(keeper),
+        ));
     }
     events.sort_by_key(|(at, _)| *at);
     if let Some((_, last)) = events.last() {
@@ -173,7 +211,8 @@ fn user<'a, 'p>(
     of_unit: &[&'a DockerUse<'p>],
     images: &[String],
 ) -> Option<&'a DockerUse<'p>> {
-    let means = |image: &str, likeness: Likeness| images.iter().any(|own| names::images(own, image) >= likeness);
+    let means =
+        |image: &str, likeness: Likeness| images.iter().any(|own| names::images(own, image) >= likeness);
     let is_elsewhere = |used: &DockerUse<'_>| {
         let remote = |used: &DockerUse<'_>| used.command.context.remote().cloned();
         command.map_or(remote(used).is_some(), |command| remote(used) != remote(command))
@@ -185,11 +224,19 @@ fn user<'a, 'p>(
                 && other.place() != build.place()
                 && other.span.start < before
                 && Unit::of_build(project, other) == Unit::of_build(project, build)
-                && (other.load || other.is_open || !is_same_kind(build, other) || other.outputs.iter().any(|one| one.contains("docker")))
-                && images_of(project, other).iter().any(|image| means(image, Likeness::Possible))
+                && (other.load
+                    || other.is_open
+                    || !is_same_kind(build, other)
+                    || other.outputs.iter().any(|one| one.contains("docker")))
+                && images_of(project, other)
+                    .iter()
+                    .any(|image| means(image, Likeness::Possible))
         })
     };
-    for used in of_unit.iter().filter(|used| used.command.span.start > build.span.start) {
+    for used in of_unit
+        .iter()
+        .filter(|used| used.command.span.start > build.span.start)
+    {
         let text = |argument: &crate::docker::Argument| match argument.text.contains("${__") {
             true => written(project, used.file, argument.span),
             false => argument.text.clone(),
@@ -198,7 +245,9 @@ fn user<'a, 'p>(
             Action::Run(run) if run.pull.as_deref() != Some("always") => {
                 (Vec::new(), run.image.iter().map(text).collect())
             }
-            Action::Transfer(ImageTransfer::Pull, arguments) => (arguments.iter().map(text).collect(), Vec::new()),
+            Action::Transfer(ImageTransfer::Pull, arguments) => {
+                (arguments.iter().map(text).collect(), Vec::new())
+            }
             Action::Transfer(ImageTransfer::Load | ImageTransfer::Import, _) => (images.to_vec(), Vec::new()),
             Action::Transfer(ImageTransfer::Push | ImageTransfer::Save, arguments) => {
                 (Vec::new(), arguments.iter().map(text).collect())
@@ -252,13 +301,20 @@ fn finding(
             Some(_) => Confidence::Medium,
             None => Confidence::High,
         },
-        format!("{} leaves the image in the builder, and `{uses}` takes the one that the engine has", build.name),
+        format!(
+            "{} leaves the image in the builder, and `{uses}` takes the one that the engine has",
+            build.name
+        ),
         build.place(),
     )
     .help(help)
     .also(keeper.place, "from here on, a builder in a container builds")
     .also(user.place(), "uses the engine's image")
-    .fix(if several { None } else { fix(project, build, command) })
+    .fix(if several {
+        None
+    } else {
+        fix(project, build, command)
+    })
 }
 
 fn fix(project: &Project, build: &Build, command: Option<&DockerUse<'_>>) -> Option<Fix> {

@@ -86,7 +86,12 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         if !is_exported || is_inline {
             continue;
         }
-        if !seen.insert((import.cache.file, caches::name(&import.cache))) {
+        // Of GitHub's cache, one finding a file is enough: it is all one cache.
+        let name = match cache.kind.as_str() {
+            "gha" => String::new(),
+            _ => caches::name(&import.cache),
+        };
+        if !seen.insert((import.cache.file, name)) {
             continue;
         }
         findings.push(finding(project, &import, clear));
@@ -130,15 +135,22 @@ fn folder_of_run(project: &Project, import: &CacheAt<'_>) -> Option<bool> {
         return None;
     };
     let folder = import.cache.cache.attributes.get("src")?;
-    let job = workflow.jobs.iter().find(|job| job.span.contains(import.cache.span))?;
+    let job = workflow
+        .jobs
+        .iter()
+        .find(|job| job.span.contains(import.cache.span))?;
     let mut is_kept = false;
     for step in &job.steps {
         if !step.is_action("actions/cache") && !step.is_action("actions/cache/restore") {
             continue;
         }
         let holds = |path: &str| folder.starts_with(path.trim_end_matches('/'));
-        let restores = step.with("path").is_some_and(|pair| pair.lines().iter().any(|item| holds(item.as_str())));
-        let key = step.with("key").map_or(Bound::Mutable, |pair| names::bound_of(pair.text()));
+        let restores = step
+            .with("path")
+            .is_some_and(|pair| pair.lines().iter().any(|item| holds(item.as_str())));
+        let key = step
+            .with("key")
+            .map_or(Bound::Mutable, |pair| names::bound_of(pair.text()));
         is_kept |= restores && (step.with("restore-keys").is_some() || key == Bound::Mutable);
     }
     Some(is_kept)
@@ -146,8 +158,12 @@ fn folder_of_run(project: &Project, import: &CacheAt<'_>) -> Option<bool> {
 
 fn finding(project: &Project, import: &CacheAt<'_>, clear: Option<DockerUse<'_>>) -> Finding {
     let file = project.file(import.cache.file);
-    let is_ci = matches!(file.content, Content::GithubWorkflow(_) | Content::GitlabPipeline(_))
-        || import.build.is_some_and(|build| matches!(build.via, Via::Step(..) | Via::Target(_)));
+    let is_ci = matches!(
+        file.content,
+        Content::GithubWorkflow(_) | Content::GitlabPipeline(_)
+    ) || import
+        .build
+        .is_some_and(|build| matches!(build.via, Via::Step(..) | Via::Target(_)));
     let severity = match import.cache.cache.kind.as_str() {
         "gha" => Severity::Info,
         _ if clear.is_some() || !is_ci => Severity::Medium,
@@ -158,15 +174,23 @@ fn finding(project: &Project, import: &CacheAt<'_>, clear: Option<DockerUse<'_>>
         false => Confidence::High,
     };
     let store = caches::name(&import.cache);
-    let message = format!("{store} is imported whatever is built: old results come back from it after the builder's cache was cleared");
+    let message = format!(
+        "{store} is imported whatever is built: old results come back from it after the builder's cache was cleared"
+    );
     let help = match import.cache.cache.kind.as_str() {
-        "gha" => "put what the results depend on into the scope (`scope=web-${{ hashFiles('package-lock.json') }}`), or delete the cache when you want to begin anew",
-        _ => "put a hash of the inputs into the cache's name, or delete the cache itself when you clear: `unstale clear --target imports --remote`",
+        "gha" => {
+            "put what the results depend on into the scope (`scope=web-${{ hashFiles('package-lock.json') }}`), or delete the cache when you want to begin anew"
+        }
+        _ => {
+            "put a hash of the inputs into the cache's name, or delete the cache itself when you clear: `unstale clear --target imports --remote`"
+        }
     };
     let place = (import.cache.file, import.cache.span);
     let finding = Finding::new(RULE.id, severity, confidence, message, place).help(help);
     match clear.filter(|clear| !matches!(clear.script.place, ScriptPlace::Run(_))) {
-        Some(clear) if import.cache.cache.kind != "gha" => finding.also(clear.place(), "this clear does not reach it"),
+        Some(clear) if import.cache.cache.kind != "gha" => {
+            finding.also(clear.place(), "this clear does not reach it")
+        }
         _ => finding,
     }
 }

@@ -43,7 +43,8 @@ use crate::docker::{Action, Tool};
 use crate::facts::caches::{self, CacheAt};
 use crate::facts::names::Likeness;
 use crate::facts::{Build, Via};
-use crate::{Confidence, FileId, Finding, Project, Severity};
+use crate::workflow::Target;
+use crate::{Confidence, Content, FileId, Finding, Project, Severity};
 use std::collections::BTreeSet;
 
 pub(super) const RULE: Rule = Rule::new(
@@ -54,6 +55,7 @@ pub(super) const RULE: Rule = Rule::new(
 );
 
 fn check(project: &Project, findings: &mut Vec<Finding>) {
+    let first = findings.len();
     let exports = caches::exports(project);
     let inline = caches::inline(project);
     let other_tools: BTreeSet<_> = project
@@ -65,7 +67,13 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     for import in caches::imports(project) {
         let cache = &import.cache.cache;
         // Podman's and buildah's caches are images of another kind.
-        if import.build.is_some_and(|build| build.no_cache.is_some() || other_tools.contains(&build.place())) {
+        if import
+            .build
+            .is_some_and(|build| build.no_cache.is_some() || other_tools.contains(&build.place()))
+        {
+            continue;
+        }
+        if is_in_a_variable(project, &import) {
             continue;
         }
         let key = format!("{:?} {:?} {:?}", cache.kind, cache.reference, cache.attributes);
@@ -75,8 +83,9 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         if is_exported || !seen.insert((import.cache.file, key)) {
             continue;
         }
-        let found = match cache.kind.as_str() {
+        let found: Option<Finding> = match cache.kind.as_str() {
             "registry" => of_registry(project, &import, inline.iter().map(|one| (one.file, &one.images))),
+            "gha" if is_exported_out_of_sight(project, &exports) => None,
             "gha" | "s3" | "azblob" => Some(unwritten(&import, Severity::Low, Confidence::Medium)),
             "local" if !is_brought_back(project, &import) => {
                 Some(unwritten(&import, Severity::Low, Confidence::Medium))
@@ -85,6 +94,67 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         };
         findings.extend(found);
     }
+    join(first, findings);
+}
+
+/// Whether the script speaks of an export that stands in none of its builds: a variable holds it.
+fn is_in_a_variable(project: &Project, import: &CacheAt<'_>) -> bool {
+    let Some(build) = import.build.filter(|build| matches!(build.via, Via::Command(..))) else {
+        return false;
+    };
+    let count = |text: &str| text.matches("cache-to").count();
+    let own = project
+        .facts()
+        .builds
+        .iter()
+        .filter(|other| other.file == build.file);
+    count(project.file(build.file).source.text()) > own.map(|other| other.cache_to.len()).sum()
+}
+
+/// Whether something that was not read may export to GitHub's cache under any scope: a workflow of another repository, or an
+/// export whose scope holds a variable.
+fn is_exported_out_of_sight(project: &Project, exports: &[CacheAt<'_>]) -> bool {
+    let has_open_scope = exports.iter().any(|export| {
+        let cache = &export.cache.cache;
+        (cache.kind == "gha" || cache.kind.contains('$')) && export.cache.text.contains('$')
+    });
+    has_open_scope
+        || project.files().any(|(_, file)| match &file.content {
+            Content::GithubWorkflow(workflow) => workflow.jobs.iter().any(|job| {
+                job.uses
+                    .as_ref()
+                    .is_some_and(|uses| !matches!(uses.target, Target::Local(_)))
+            }),
+            _ => false,
+        })
+}
+
+/// Makes one finding of those about images of one file: it is one habit.
+fn join(first: usize, findings: &mut Vec<Finding>) {
+    let mut joined: Vec<(Finding, usize)> = Vec::new();
+    for finding in findings.split_off(first.min(findings.len())) {
+        let is_like = |(known, _): &&mut (Finding, usize)| {
+            known.severity == Severity::Low
+                && known.help == finding.help
+                && known.place().0 == finding.place().0
+        };
+        match joined.iter_mut().find(is_like) {
+            Some((known, more)) => {
+                *more += 1;
+                known.confidence = known.confidence.min(finding.confidence);
+                if *more <= 5 {
+                    *known = known.clone().also(finding.place(), "so does this");
+                }
+            }
+            None => joined.push((finding, 0)),
+        }
+    }
+    findings.extend(joined.into_iter().map(|(mut finding, more)| {
+        if more > 0 {
+            finding.message = format!("{}, and {more} more of this file", finding.message);
+        }
+        finding
+    }));
 }
 
 fn of_registry<'a>(
@@ -93,7 +163,8 @@ fn of_registry<'a>(
     inline: impl Iterator<Item = (FileId, &'a Vec<String>)>,
 ) -> Option<Finding> {
     let reference = import.cache.cache.reference.as_deref()?;
-    let like = |file: FileId, images: &[String]| caches::likeness(images, reference, file == import.cache.file);
+    let like =
+        |file: FileId, images: &[String]| caches::likeness(images, reference, file == import.cache.file);
     let mut inline = inline;
     if inline.any(|(file, images)| like(file, images) > Likeness::Different) {
         return None;
@@ -129,12 +200,18 @@ fn of_registry<'a>(
 /// The project builds the image, and does not put a cache into it.
 fn of_image(project: &Project, import: &CacheAt<'_>, build: &Build, reference: &str) -> Option<Finding> {
     // The classic builder takes layers from any image that is there.
-    let is_classic = import.build.is_some_and(|build| matches!(build.via, Via::Command(..)) && is_plain(project, build));
-    let confidence = match is_classic || build.is_open {
+    let is_classic = import
+        .build
+        .is_some_and(|build| matches!(build.via, Via::Command(..)) && is_plain(project, build));
+    // What a name with variables is made for, and with which arguments, is said by whoever sets them.
+    let confidence = match is_classic || build.is_open || reference.contains('$') {
         true => Confidence::Low,
         false => Confidence::Medium,
     };
-    let message = format!("`cache_from` of `{reference}` finds no cache: {} puts none into that image", build.name);
+    let message = format!(
+        "`cache_from` of `{reference}` finds no cache: {} puts none into that image",
+        build.name
+    );
     let mut finding = Finding::new(
         RULE.id,
         Severity::Low,

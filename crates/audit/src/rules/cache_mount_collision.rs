@@ -53,7 +53,7 @@
 mod mounts;
 
 use super::Rule;
-use crate::{Applicability, Confidence, Edit, Finding, Fix, Project, Severity, Span};
+use crate::{Applicability, Confidence, Edit, FileId, Finding, Fix, Project, Severity, Span};
 use mounts::{CacheMount, Kind, mounts};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,18 +71,28 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     for mount in &mounts {
         by_id.entry(mount.id.as_str()).or_default().push(mount);
     }
-    for (id, mounts) in by_id {
-        let mut outputs = mounts.iter().filter(|mount| matches!(mount.kind, Kind::Outputs { .. }));
-        match outputs.clone().find(|mount| mount.collides_by_platform()) {
-            Some(mount) => findings.push(by_platform(id, mount)),
-            None => {
-                let first = outputs.next();
-                let other = first.and_then(|first| outputs.find(|other| first.collides_with(other)));
-                findings.extend(first.zip(other).map(|(first, other)| by_project(id, first, other)));
-            }
+    // Two Dockerfiles that share several caches are one finding.
+    let mut shared: BTreeMap<(FileId, FileId), Finding> = BTreeMap::new();
+    for (id, mounts) in &by_id {
+        let mut outputs = mounts
+            .iter()
+            .filter(|mount| matches!(mount.kind, Kind::Outputs { .. }));
+        if let Some(mount) = outputs.clone().find(|mount| mount.collides_by_platform()) {
+            findings.push(by_platform(id, mount));
+            continue;
         }
-        apt(project, &mounts, findings);
+        let first = outputs.next();
+        let other = first.and_then(|first| outputs.find(|other| first.collides_with(other)));
+        if let Some((first, other)) = first.zip(other) {
+            let finding = match shared.remove(&(first.file, other.file)) {
+                Some(known) => known.also(other.place(), "so is this"),
+                None => by_project(id, first, other),
+            };
+            shared.insert((first.file, other.file), finding);
+        }
     }
+    findings.extend(shared.into_values());
+    apt(project, &by_id, findings);
 }
 
 fn by_platform(id: &str, mount: &CacheMount<'_>) -> Finding {
@@ -114,18 +124,23 @@ fn by_project(id: &str, first: &CacheMount<'_>, other: &CacheMount<'_>) -> Findi
 }
 
 /// apt's folders without a lock: one finding for a Dockerfile.
-fn apt(project: &Project, mounts: &[&CacheMount<'_>], findings: &mut Vec<Finding>) {
-    let unlocked = |mount: &&&CacheMount<'_>| mount.kind == Kind::Apt && mount.sharing == "shared";
-    let stages: BTreeSet<_> = mounts.iter().map(|mount| (mount.file, mount.stage)).collect();
-    let mut by_file: BTreeMap<_, Vec<&CacheMount<'_>>> = BTreeMap::new();
-    for mount in mounts.iter().filter(unlocked) {
-        by_file.entry(mount.file).or_default().push(mount);
+fn apt(project: &Project, by_id: &BTreeMap<&str, Vec<&CacheMount<'_>>>, findings: &mut Vec<Finding>) {
+    let mut by_file: BTreeMap<FileId, (Vec<&CacheMount<'_>>, bool)> = BTreeMap::new();
+    for mounts in by_id.values() {
+        let stages: BTreeSet<_> = mounts.iter().map(|mount| (mount.file, mount.stage)).collect();
+        for mount in mounts {
+            if mount.kind == Kind::Apt && mount.sharing == "shared" {
+                let (unlocked, is_parallel) = by_file.entry(mount.file).or_default();
+                unlocked.push(mount);
+                *is_parallel |= stages.len() > 1 || mount.platforms.len() > 1;
+            }
+        }
     }
-    for (file, mounts) in by_file {
+    for (file, (mut mounts, is_parallel)) in by_file {
+        mounts.sort_by_key(|mount| mount.mount.span);
         let Some((first, others)) = mounts.split_first() else {
             continue;
         };
-        let is_parallel = stages.len() > 1 || first.platforms.len() > 1;
         let severity = if is_parallel { Severity::Low } else { Severity::Info };
         let message = format!(
             "cache mount `{}` is used by apt without `sharing=locked`: of steps at the same time, all but one fail to get apt's lock",

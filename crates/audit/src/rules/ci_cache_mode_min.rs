@@ -80,7 +80,10 @@ pub(super) const RULE: Rule = Rule::new(
 fn check(project: &Project, findings: &mut Vec<Finding>) {
     for CacheAt { build, cache } in caches::exports(project) {
         let Some(build) = build else { continue };
-        let is_larger = matches!(cache.cache.kind.as_str(), "registry" | "gha" | "local" | "s3" | "azblob");
+        let is_larger = matches!(
+            cache.cache.kind.as_str(),
+            "registry" | "gha" | "local" | "s3" | "azblob"
+        );
         if !is_larger || cache.cache.mode() != "min" {
             continue;
         }
@@ -96,11 +99,17 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 RULE.id,
                 Severity::Low,
                 confidence(project, &cache),
-                format!("{said}: the cache that {} exports is without stage {stage}", build.name),
+                format!(
+                    "{said}: the cache that {} exports is without stage {stage}",
+                    build.name
+                ),
                 (cache.file, cache.span),
             )
             .help("add `mode=max`, so that the steps of all stages are exported")
-            .also((file, span), "its steps run again in every run that has no other cache")
+            .also(
+                (file, span),
+                "its steps run again in every run that has no other cache",
+            )
             .fix(fix(project, &cache)),
         );
     }
@@ -165,7 +174,9 @@ fn fix(project: &Project, cache: &CacheUse) -> Option<Fix> {
     let end = text.trim_end_matches(['"', '\'']).len();
     let edit = match text.find("mode=min") {
         Some(at) => edit(at + "mode=".len(), at + "mode=min".len(), "max"),
-        None if text[..end].contains("type=") && !text.contains(['{', '\n', '}']) => edit(end, end, ",mode=max"),
+        None if text[..end].contains("type=") && !text.contains(['{', '\n', '}']) => {
+            edit(end, end, ",mode=max")
+        }
         None => return None,
     };
     Some(Fix {

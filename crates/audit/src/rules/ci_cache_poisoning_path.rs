@@ -73,7 +73,9 @@ pub(super) const RULE: Rule = Rule::new(
 );
 
 /// Folders that hold what was built.
-const BUILT: [&str; 9] = ["dist", "build", "out", "public", "_site", ".next", ".output", "site", "www"];
+const BUILT: [&str; 9] = [
+    "dist", "build", "out", "public", "_site", ".next", ".output", "site", "www",
+];
 
 fn check(project: &Project, findings: &mut Vec<Finding>) {
     for (file, read) in project.files() {
@@ -108,8 +110,13 @@ fn skipped_builds(file: FileId, job: &Job, findings: &mut Vec<Finding>) {
         };
         let output = format!("steps.{}.outputs.cache-hit", id.value);
         let skips = |step: &&Step| {
-            let condition = step.condition.as_ref().map_or("", |condition| condition.value.as_str());
-            condition.contains(&output) && condition.contains('!') && step.run.as_ref().is_some_and(|run| builds(run.script.text()))
+            let condition = step
+                .condition
+                .as_ref()
+                .map_or("", |condition| condition.value.as_str());
+            condition.contains(&output)
+                && condition.contains('!')
+                && step.run.as_ref().is_some_and(|run| builds(run.script.text()))
         };
         let rest = job.steps.get(index + 1..).unwrap_or_default();
         let Some(skipped) = rest.iter().find(skips) else {
@@ -138,26 +145,53 @@ fn skipped_builds(file: FileId, job: &Job, findings: &mut Vec<Finding>) {
 /// Whether a key changes with the sources, and not only with the dependencies.
 fn holds_sources(key: &str) -> bool {
     let lower = key.to_ascii_lowercase();
-    if ["sha", "run_id", "run_number", "run-id", "rev", "commit", "head", "steps.", "needs.", "env.", "inputs."]
-        .iter()
-        .any(|word| lower.contains(word))
+    if [
+        "sha",
+        "run_id",
+        "run_number",
+        "run-id",
+        "rev",
+        "commit",
+        "head",
+        "steps.",
+        "needs.",
+        "env.",
+        "inputs.",
+    ]
+    .iter()
+    .any(|word| lower.contains(word))
     {
         return true;
     }
-    let hashed: Vec<&str> = key.split("hashFiles(").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    let hashed: Vec<&str> = key
+        .split("hashFiles(")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .collect();
     let is_of_dependencies = |name: &str| {
         let name = name.trim().trim_matches(['\'', '"', ' ']);
         let last = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
-        last.contains("lock") || last.contains("requirements") || last.starts_with("package") || last.ends_with(".sum")
-            || last.ends_with(".toml") || last.starts_with("pom") || last.contains("gradle") || last.ends_with(".nvmrc")
+        last.contains("lock")
+            || last.contains("requirements")
+            || last.starts_with("package")
+            || last.ends_with(".sum")
+            || last.ends_with(".toml")
+            || last.starts_with("pom")
+            || last.contains("gradle")
+            || last.ends_with(".nvmrc")
     };
-    hashed.iter().flat_map(|list| list.split(',')).any(|name| !is_of_dependencies(name))
+    hashed
+        .iter()
+        .flat_map(|list| list.split(','))
+        .any(|name| !is_of_dependencies(name))
 }
 
 fn builds(script: &str) -> bool {
-    ["build", "make", "compile", "generate", "webpack", "vite", "hugo", "jekyll", "package", "bundle"]
-        .iter()
-        .any(|word| script.contains(word))
+    [
+        "build", "make", "compile", "generate", "webpack", "vite", "hugo", "jekyll", "package", "bundle",
+    ]
+    .iter()
+    .any(|word| script.contains(word))
 }
 
 /// What a run for a pull request's own code writes into the caches of the default branch.
@@ -165,13 +199,21 @@ fn foreign_caches(file: FileId, job: &Job, findings: &mut Vec<Finding>) {
     let is_foreign = |step: &&Step| {
         let reference = step.with("ref").map_or("", |pair| pair.value.text());
         step.is_action("actions/checkout")
-            && (reference.contains("pull_request.head") || reference.contains("github.head_ref") || reference.contains("refs/pull/"))
+            && (reference.contains("pull_request.head")
+                || reference.contains("github.head_ref")
+                || reference.contains("refs/pull/"))
     };
     let Some(checkout) = job.steps.iter().find(is_foreign) else {
         return;
     };
-    for step in job.steps.iter().filter(|step| step.span.start > checkout.span.start) {
-        let exported = step.with("cache-to").filter(|pair| pair.text().contains("type=gha") || pair.text().contains("type=registry"));
+    for step in job
+        .steps
+        .iter()
+        .filter(|step| step.span.start > checkout.span.start)
+    {
+        let exported = step
+            .with("cache-to")
+            .filter(|pair| pair.text().contains("type=gha") || pair.text().contains("type=registry"));
         let is_cache = step.is_action("actions/cache") || step.is_action("actions/cache/save");
         let span = match (exported, is_cache) {
             (Some(pair), _) => pair.span,
@@ -210,9 +252,15 @@ fn shared_exports(project: &Project, findings: &mut Vec<Finding>) {
         seen.push((cache.file, cache.span));
         let reads = imports.iter().find(|import| {
             caches::is_same_store(&import.cache, &cache) == Likeness::Same
-                && import.build.and_then(|build| step_of(project, build)).is_some_and(|(build, workflow, _, _)| {
-                    build.push && ["push", "release", "workflow_dispatch"].iter().any(|name| workflow.trigger(name).is_some())
-                })
+                && import
+                    .build
+                    .and_then(|build| step_of(project, build))
+                    .is_some_and(|(build, workflow, _, _)| {
+                        build.push
+                            && ["push", "release", "workflow_dispatch"]
+                                .iter()
+                                .any(|name| workflow.trigger(name).is_some())
+                    })
         });
         let Some(reads) = reads else { continue };
         findings.push(
@@ -230,8 +278,12 @@ fn shared_exports(project: &Project, findings: &mut Vec<Finding>) {
     }
 }
 
-fn step_of<'a>(project: &'a Project, build: &'a Build) -> Option<(&'a Build, &'a Workflow, &'a Job, &'a Step)> {
-    let (Via::Step(job, step), Content::GithubWorkflow(workflow)) = (&build.via, &project.file(build.file).content)
+fn step_of<'a>(
+    project: &'a Project,
+    build: &'a Build,
+) -> Option<(&'a Build, &'a Workflow, &'a Job, &'a Step)> {
+    let (Via::Step(job, step), Content::GithubWorkflow(workflow)) =
+        (&build.via, &project.file(build.file).content)
     else {
         return None;
     };
@@ -242,15 +294,38 @@ fn step_of<'a>(project: &'a Project, build: &'a Build) -> Option<(&'a Build, &'a
 /// Whether a condition keeps it from running for pull requests, as far as it speaks of the event or the branch.
 fn is_only_for_branches(job: &Job, step: &Step) -> bool {
     let speaks = |condition: &str| {
-        ["event_name", "github.ref", "ref_name", "pull_request", "ref_type", "base_ref"].iter().any(|word| condition.contains(word))
+        [
+            "event_name",
+            "github.ref",
+            "ref_name",
+            "pull_request",
+            "ref_type",
+            "base_ref",
+        ]
+        .iter()
+        .any(|word| condition.contains(word))
     };
-    [&job.condition, &step.condition].into_iter().flatten().any(|condition| speaks(&condition.value))
+    [&job.condition, &step.condition]
+        .into_iter()
+        .flatten()
+        .any(|condition| speaks(&condition.value))
 }
 
 /// Whether the cache is another one, or none, for pull requests.
 fn depends_on_the_run(text: &str) -> bool {
-    ["event_name", "github.ref", "ref_name", "head_ref", "pull_request", "sha", "run_id", "&&", "steps.", "needs.", "inputs."]
-        .iter()
-        .any(|word| text.contains(word))
+    [
+        "event_name",
+        "github.ref",
+        "ref_name",
+        "head_ref",
+        "pull_request",
+        "sha",
+        "run_id",
+        "&&",
+        "steps.",
+        "needs.",
+        "inputs.",
+    ]
+    .iter()
+    .any(|word| text.contains(word))
 }
-

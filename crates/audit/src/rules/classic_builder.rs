@@ -42,6 +42,9 @@ pub(super) const RULE: Rule = Rule::new(
 fn check(project: &Project, findings: &mut Vec<Finding>) {
     let buildkit = settings(project, "DOCKER_BUILDKIT");
     for setting in buildkit.iter().filter(|setting| is_off(&setting.value)) {
+        if is_for_windows(project, setting.file) {
+            continue;
+        }
         findings.push(switched_off(setting, "DOCKER_BUILDKIT"));
     }
     let through_docker = settings(project, "COMPOSE_DOCKER_CLI_BUILD");
@@ -86,6 +89,20 @@ fn is_off(value: &str) -> bool {
     matches!(value.trim(), "0" | "f" | "F" | "false" | "FALSE" | "False")
 }
 
+/// Images of Windows are built by the classic builder alone.
+fn is_for_windows(project: &Project, file: FileId) -> bool {
+    let read = project.file(file);
+    let names_it = read.source.path().to_ascii_lowercase().contains("windows");
+    names_it
+        || match &read.content {
+            Content::GithubWorkflow(workflow) => {
+                let labels = workflow.jobs.iter().flat_map(|job| &job.runs_on);
+                labels.clone().count() > 0 && labels.clone().all(|label| label.value.contains("windows"))
+            }
+            _ => false,
+        }
+}
+
 fn switched_off(setting: &EnvSetting, name: &str) -> Finding {
     Finding::new(
         RULE.id,
@@ -114,7 +131,9 @@ fn builds_standalone(used: &DockerUse<'_>) -> bool {
 fn version_one(project: &Project) -> Vec<((FileId, Span), String)> {
     let mut found = Vec::new();
     for (file, script) in project.scripts() {
-        if matches!(script.place, ScriptPlace::Run(_)) || matches!(project.file(file).content, Content::Dockerfile(_)) {
+        if matches!(script.place, ScriptPlace::Run(_))
+            || matches!(project.file(file).content, Content::Dockerfile(_))
+        {
             continue;
         }
         for command in script.script.commands() {
@@ -138,7 +157,9 @@ fn installs(command: &Command) -> Option<String> {
             Some(format!("`{package}` of PyPI"))
         }
         "curl" | "wget" => {
-            let address = words.iter().find(|word| word.contains("docker/compose/releases/download/1."))?;
+            let address = words
+                .iter()
+                .find(|word| word.contains("docker/compose/releases/download/1."))?;
             let version = address.split("/download/").nth(1)?.split('/').next()?;
             Some(format!("`docker-compose` {version}"))
         }

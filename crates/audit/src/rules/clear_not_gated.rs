@@ -60,9 +60,19 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             continue;
         }
         let choices = choices(project, &clears);
+        let mut every = false;
         for item in clears {
             let chosen = beside_choice(project, item, &choices);
-            found.extend(chosen.or_else(|| at_every_deploy(item, &items)));
+            if chosen.is_some() {
+                found.extend(chosen);
+                continue;
+            }
+            // Several clears one after another are one fault.
+            if let Some(finding) = at_every_deploy(item, &items)
+                && !(std::mem::replace(&mut every, true) && finding.severity == Severity::Low)
+            {
+                found.add(finding);
+            }
         }
     }
     findings.extend(found.into_findings());
@@ -180,7 +190,10 @@ fn beside_choice(
         return None;
     }
     let shown = item.shown();
-    let name = choice.name.replace('`', "'");
+    let name = match choice.name.contains('$') {
+        true => choice.name.replace('`', "'"),
+        false => format!("${}", choice.name),
+    };
     Some(
         Finding::new(
             RULE.id,
@@ -242,7 +255,7 @@ fn at_every_deploy(item: &Item<'_>, items: &[Item<'_>]) -> Option<Finding> {
         .iter()
         .skip(item.index)
         .filter(same)
-        .find(|other| other.builds())?;
+        .find(|other| other.builds() && !other.is_written_before(item))?;
     let is_deploy = |other: &Item<'_>| match other.docker().map(|docker| &docker.action) {
         Some(Action::ComposeUp(_) | Action::StackDeploy(_) | Action::ServiceUpdate(_)) => true,
         Some(Action::Run(run)) => run.detach,

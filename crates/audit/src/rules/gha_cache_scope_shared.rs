@@ -82,6 +82,13 @@ struct Image {
     platforms: String,
 }
 
+impl Image {
+    /// All but the platforms.
+    fn inputs(&self) -> (&str, &str, &str) {
+        (&self.context, &self.dockerfile, &self.target)
+    }
+}
+
 fn check(project: &Project, findings: &mut Vec<Finding>) {
     let mut scopes: BTreeMap<String, Vec<Export<'_>>> = BTreeMap::new();
     for CacheAt { build, cache } in caches::exports(project) {
@@ -89,17 +96,22 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             continue;
         };
         let scope = cache.cache.attributes.get("scope").cloned().unwrap_or_default();
-        // A bake file that is not of this workflow's repository part is told apart by nothing: scopes are the repository's.
         let scope = match scope.contains("github.workflow") || scope.contains("github.job") {
             true => format!("{scope} {:?}", build.via),
             false => scope,
         };
         let image = image(project, build);
-        scopes.entry(scope).or_default().push(Export { build, cache, image });
+        scopes
+            .entry(scope)
+            .or_default()
+            .push(Export { build, cache, image });
     }
     for (scope, exports) in scopes {
-        let images: BTreeSet<&Image> = exports.iter().map(|export| &export.image).collect();
-        let axis = exports.iter().find_map(|export| matrix_axis(export, &scope).map(|axis| (export, axis)));
+        // What is built for more platforms holds what is built for fewer.
+        let images: BTreeSet<_> = exports.iter().map(|export| export.image.inputs()).collect();
+        let axis = exports
+            .iter()
+            .find_map(|export| matrix_axis(export, &scope).map(|axis| (export, axis)));
         if images.len() > 1 {
             findings.push(several(project, &scope, &exports));
         } else if let Some((export, axis)) = axis {
@@ -113,7 +125,9 @@ fn image(project: &Project, build: &Build) -> Image {
         let text = step(project, build).and_then(|step| step.with(name));
         text.map_or(String::new(), |pair| pair.text().trim().to_owned())
     };
-    let dockerfile = build.dockerfile.map(|file| project.file(file).source.path().to_owned());
+    let dockerfile = build
+        .dockerfile
+        .map(|file| project.file(file).source.path().to_owned());
     let mut platforms = build.platforms.clone();
     platforms.sort();
     let context = match written("context").as_str() {
@@ -130,7 +144,8 @@ fn image(project: &Project, build: &Build) -> Image {
 }
 
 fn step<'a>(project: &'a Project, build: &Build) -> Option<&'a Step> {
-    let (Via::Step(job, step), Content::GithubWorkflow(workflow)) = (&build.via, &project.file(build.file).content)
+    let (Via::Step(job, step), Content::GithubWorkflow(workflow)) =
+        (&build.via, &project.file(build.file).content)
     else {
         return None;
     };
@@ -154,18 +169,30 @@ fn matrix_axis(export: &Export<'_>, scope: &str) -> Option<String> {
 
 fn several(project: &Project, scope: &str, exports: &[Export<'_>]) -> Finding {
     let first = &exports[0];
-    let mut shown: BTreeSet<&Image> = BTreeSet::from([&first.image]);
+    let mut shown = BTreeSet::from([first.image.inputs()]);
     let place = (first.cache.file, first.cache.span);
-    let others: Vec<&Export<'_>> = exports.iter().filter(|export| shown.insert(&export.image)).collect();
+    let others: Vec<&Export<'_>> = exports
+        .iter()
+        .filter(|export| shown.insert(export.image.inputs()))
+        .collect();
     let count = others.len() + 1;
     // Steps that are alternatives to each other, and what a bake file's caller changes, are not known here.
-    let is_sure = exports.iter().all(|export| export.image.context != "" || export.image.dockerfile != "");
-    let confidence = if is_sure { Confidence::High } else { Confidence::Medium };
+    let is_sure = exports
+        .iter()
+        .all(|export| !export.image.context.is_empty() || !export.image.dockerfile.is_empty());
+    let confidence = if is_sure {
+        Confidence::High
+    } else {
+        Confidence::Medium
+    };
     let mut finding = Finding::new(
         RULE.id,
         Severity::Medium,
         confidence,
-        format!("{count} different builds export to {}: each replaces the cache of the one before", called(scope)),
+        format!(
+            "{count} different builds export to {}: each replaces the cache of the one before",
+            called(scope)
+        ),
         place,
     )
     .label(first.build.name.clone())
@@ -173,7 +200,11 @@ fn several(project: &Project, scope: &str, exports: &[Export<'_>]) -> Finding {
     for other in others.iter().take(5) {
         finding = finding.also((other.cache.file, other.cache.span), other.build.name.clone());
     }
-    finding.fix(if scope.is_empty() { fix(project, exports) } else { None })
+    finding.fix(if scope.is_empty() {
+        fix(project, exports)
+    } else {
+        None
+    })
 }
 
 fn of_matrix(export: &Export<'_>, scope: &str, axis: &str) -> Finding {
@@ -203,25 +234,29 @@ fn fix(project: &Project, exports: &[Export<'_>]) -> Option<Fix> {
     let mut edits: BTreeSet<Edit> = BTreeSet::new();
     for export in exports {
         let name = name(&export.image)?;
-        if *names.entry(name.clone()).or_insert(&export.image) != &export.image {
+        if names.entry(name.clone()).or_insert(&export.image).inputs() != export.image.inputs() {
             return None;
         }
-        let scoped = |cache: &&CacheUse| cache.cache.kind == "gha" && !cache.cache.attributes.contains_key("scope");
+        let scoped =
+            |cache: &&CacheUse| cache.cache.kind == "gha" && !cache.cache.attributes.contains_key("scope");
         let build = export.build;
         for cache in build.cache_from.iter().chain(&build.cache_to).filter(scoped) {
             let text = cache.span.slice(project.file(cache.file).source.text());
-            if text != cache.text || !text.starts_with("type=") {
+            if text.trim_matches(['"', '\'']) != cache.text || !cache.text.starts_with("type=") {
                 return None;
             }
+            let end = cache.span.start + text.trim_end_matches(['"', '\'']).len();
             edits.insert(Edit {
                 file: cache.file,
-                span: Span::new(cache.span.end, cache.span.end),
+                span: Span::new(end, end),
                 content: format!(",scope={name}"),
             });
         }
     }
     let edits: Vec<Edit> = edits.into_iter().collect();
-    let is_clear = edits.windows(2).all(|pair| (pair[0].file, pair[0].span) != (pair[1].file, pair[1].span));
+    let is_clear = edits
+        .windows(2)
+        .all(|pair| (pair[0].file, pair[0].span) != (pair[1].file, pair[1].span));
     (is_clear && !edits.is_empty()).then(|| Fix {
         title: "give each image a scope of its own".to_owned(),
         change: "Gave each image a cache scope of its own".to_owned(),
@@ -235,9 +270,10 @@ fn fix(project: &Project, exports: &[Export<'_>]) -> Option<Fix> {
 fn name(image: &Image) -> Option<String> {
     let last = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
     let file = last(&image.dockerfile);
-    let of_file = file
-        .strip_prefix("Dockerfile.")
-        .or_else(|| file.strip_suffix(".Dockerfile").or(file.strip_suffix(".dockerfile")));
+    let of_file = file.strip_prefix("Dockerfile.").or_else(|| {
+        file.strip_suffix(".Dockerfile")
+            .or(file.strip_suffix(".dockerfile"))
+    });
     let folder = match image.context.is_empty() {
         true => last(image.dockerfile.rsplit_once('/').map_or("", |(folder, _)| folder)),
         false => last(&image.context),

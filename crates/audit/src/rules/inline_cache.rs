@@ -89,9 +89,21 @@ fn readers<'a>(inline: &Inline<'_>, imports: &'a [CacheAt<'a>]) -> Vec<(Likeness
         .collect();
     found.sort_by_key(|(likeness, import)| {
         let is_elsewhere = import.cache.file != inline.file;
-        (std::cmp::Reverse(*likeness), is_elsewhere, import.cache.file, import.cache.span.start)
+        (
+            std::cmp::Reverse(*likeness),
+            is_elsewhere,
+            import.cache.file,
+            import.cache.span.start,
+        )
     });
     found.dedup_by_key(|(_, import)| (import.cache.file, import.cache.span));
+    // Where some surely read it, those that may are beside the point; so are other files where its own has one.
+    let first = found
+        .first()
+        .map(|(likeness, import)| (*likeness, import.cache.file == inline.file));
+    if let Some((best, is_own)) = first {
+        found.retain(|(likeness, import)| *likeness == best && (!is_own || import.cache.file == inline.file));
+    }
     found
 }
 
@@ -99,7 +111,11 @@ fn of(project: &Project, inline: &Inline<'_>, imports: &[CacheAt<'_>]) -> Findin
     let readers = readers(inline, imports);
     let best = readers.first().map(|(likeness, _)| *likeness);
     // Where every run begins with an empty cache, the image is the only one, and is meant to be.
-    let is_step = inline.is_export && inline.builds.iter().all(|build| matches!(build.via, Via::Step(..)));
+    let is_step = inline.is_export
+        && inline
+            .builds
+            .iter()
+            .all(|build| matches!(build.via, Via::Step(..)));
     let severity = match best {
         Some(Likeness::Same) if !is_step => Severity::High,
         Some(_) => Severity::Medium,
@@ -140,7 +156,8 @@ fn of(project: &Project, inline: &Inline<'_>, imports: &[CacheAt<'_>]) -> Findin
             },
         ),
     };
-    let mut finding = Finding::new(RULE.id, severity, confidence, message, (inline.file, inline.span)).help(help);
+    let mut finding =
+        Finding::new(RULE.id, severity, confidence, message, (inline.file, inline.span)).help(help);
     if let Some(setting) = &inline.environment {
         finding = finding.also((setting.file, setting.span), "the environment turns it on");
     }
@@ -149,7 +166,9 @@ fn of(project: &Project, inline: &Inline<'_>, imports: &[CacheAt<'_>]) -> Findin
             Likeness::Same => "reads",
             _ => "may read",
         };
-        let by = import.build.map_or(String::new(), |build| format!(": {}", build.name));
+        let by = import
+            .build
+            .map_or(String::new(), |build| format!(": {}", build.name));
         let place = (import.cache.file, import.cache.span);
         finding = finding.also(place, format!("{verb} it back{by}"));
     }
@@ -204,7 +223,10 @@ fn fix(project: &Project, inline: &Inline<'_>, is_safe: bool) -> Option<Fix> {
                 true => "the inline cache",
                 false => INLINE_CACHE,
             };
-            (format!("{what} from {name}"), format!("Cache clearing now works for {name}"))
+            (
+                format!("{what} from {name}"),
+                format!("Cache clearing now works for {name}"),
+            )
         }
     };
     removal(&what, impact, &inline.removal, is_safe)
@@ -232,18 +254,33 @@ fn in_vain(project: &Project, findings: &mut Vec<Finding>) {
         .filter_map(caches::variable_of)
         .any(|name| name == INLINE_CACHE);
     let is_variable = project.files().any(|(_, file)| match &file.content {
-        Content::Bake(bake) => bake.variables.iter().any(|variable| variable.name == INLINE_CACHE),
+        Content::Bake(bake) => bake
+            .variables
+            .iter()
+            .any(|variable| variable.name == INLINE_CACHE),
         _ => false,
     });
     if !is_taken && !is_variable {
-        for setting in settings(project, INLINE_CACHE).into_iter().filter(|setting| is_true(&setting.value)) {
+        for setting in settings(project, INLINE_CACHE)
+            .into_iter()
+            .filter(|setting| is_true(&setting.value))
+        {
             let place = (setting.file, setting.span);
-            findings.push(unheard("the environment", place, &setting.removal, true, "the environment"));
+            findings.push(unheard(
+                "the environment",
+                place,
+                &setting.removal,
+                true,
+                "the environment",
+            ));
         }
     }
     for (file, read, dockerfile) in project.dockerfiles() {
         for declaration in dockerfile.declarations() {
-            let is_on = declaration.value.as_ref().is_some_and(|value| is_true(value.raw.trim_matches(['"', '\''])));
+            let is_on = declaration
+                .value
+                .as_ref()
+                .is_some_and(|value| is_true(value.raw.trim_matches(['"', '\''])));
             let instruction = dockerfile.instructions.get(declaration.instruction);
             let (Some(instruction), true) = (instruction, is_on && declaration.name == INLINE_CACHE) else {
                 continue;
@@ -254,10 +291,20 @@ fn in_vain(project: &Project, findings: &mut Vec<Finding>) {
                 span: read.source.whole_lines(instruction.span),
                 content: String::new(),
             };
-            let edits = if instruction.assignments.len() == 1 { vec![edit] } else { Vec::new() };
+            let edits = if instruction.assignments.len() == 1 {
+                vec![edit]
+            } else {
+                Vec::new()
+            };
             let place = (file, declaration.name_span);
             let is_safe = keyword == "ARG";
-            findings.push(unheard(&format!("`{keyword}`"), place, &edits, is_safe, "the Dockerfile"));
+            findings.push(unheard(
+                &format!("`{keyword}`"),
+                place,
+                &edits,
+                is_safe,
+                "the Dockerfile",
+            ));
         }
     }
     for compose in &project.facts().compose {
@@ -268,7 +315,13 @@ fn in_vain(project: &Project, findings: &mut Vec<Finding>) {
                 if let (true, Some(place)) = (is_on, place) {
                     let edits = compose_removal(project, place.0, &pair.place);
                     let name = format!("{}'s environment", service.name);
-                    findings.push(unheard("the container's environment", place, &edits, false, &name));
+                    findings.push(unheard(
+                        "the container's environment",
+                        place,
+                        &edits,
+                        false,
+                        &name,
+                    ));
                 }
             }
         }
@@ -285,7 +338,12 @@ fn compose_removal(project: &Project, file: FileId, place: &Place) -> Vec<Edit> 
         span,
         content: String::new(),
     };
-    compose.removal(place).unwrap_or_default().into_iter().map(edit).collect()
+    compose
+        .removal(place)
+        .unwrap_or_default()
+        .into_iter()
+        .map(edit)
+        .collect()
 }
 
 fn unheard(by: &str, place: (FileId, Span), edits: &[Edit], is_safe: bool, from: &str) -> Finding {
@@ -296,7 +354,9 @@ fn unheard(by: &str, place: (FileId, Span), edits: &[Edit], is_safe: bool, from:
         format!("`{INLINE_CACHE}` has no effect in {by}: only build arguments are asked for it"),
         place,
     )
-    .help("remove it: it says that the image carries its cache, and it does not. As a build argument it would")
+    .help(
+        "remove it: it says that the image carries its cache, and it does not. As a build argument it would",
+    )
     .fix(removal(
         &format!("{INLINE_CACHE} from {from}"),
         "Nobody looks for a cache that is not there".to_owned(),

@@ -54,8 +54,8 @@ pub(super) const RULE: Rule = Rule::new(
 
 /// What is in the name of something that is meant to begin anew.
 const ANEW: [&str; 14] = [
-    "clean", "clear", "fresh", "rebuild", "reset", "no-cache", "nocache", "no_cache", "purge", "force", "scratch",
-    "prune", "nightly", "reproduc",
+    "clean", "clear", "fresh", "rebuild", "reset", "no-cache", "nocache", "no_cache", "purge", "force",
+    "scratch", "prune", "nightly", "reproduc",
 ];
 
 fn check(project: &Project, findings: &mut Vec<Finding>) {
@@ -93,7 +93,10 @@ fn is_excused(project: &Project, file: FileId, span: Span, build: &Build) -> boo
             let labels = || job.runs_on.iter().map(|label| label.value.as_str());
             !labels().any(|label| label.contains("self-hosted"))
                 && labels().all(|label| {
-                    ["ubuntu", "macos", "windows"].iter().any(|name| label.starts_with(name)) || label.contains("${{")
+                    ["ubuntu", "macos", "windows"]
+                        .iter()
+                        .any(|name| label.starts_with(name))
+                        || label.contains("${{")
                 })
         });
         return is_on_demand(project, file) || (is_hosted && build.cache_from.is_empty());
@@ -122,13 +125,18 @@ fn of_command(project: &Project, used: DockerUse<'_>, findings: &mut Vec<Finding
     let Some(flag) = used.docker.flags.get("no-cache") else {
         return;
     };
-    if flag.certainty != Certainty::Certain || is_chosen(used.command) || is_meant(project, used) {
+    // `--no-cache=$NO_CACHE` is a choice, too.
+    let is_open = flag.value.as_deref().is_some_and(|value| value.contains('$'));
+    if is_open || flag.certainty != Certainty::Certain || is_chosen(used.command) || is_meant(project, used) {
         return;
     }
     let words: Vec<&str> = used.command.words.iter().map(|word| word.text.as_str()).collect();
     let name = words.get(..=used.docker.verb).unwrap_or_default().join(" ");
     let editor = Editor::new(used.file, &project.file(used.file).source);
-    let edits: Vec<_> = editor.remove_words(used.command, flag.words.clone()).into_iter().collect();
+    let edits: Vec<_> = editor
+        .remove_words(used.command, flag.words.clone())
+        .into_iter()
+        .collect();
     let fix = (!edits.is_empty() && !flag.in_cluster).then(|| Fix {
         title: "remove --no-cache".to_owned(),
         change: "Removed --no-cache".to_owned(),
@@ -142,11 +150,9 @@ fn of_command(project: &Project, used: DockerUse<'_>, findings: &mut Vec<Finding
 /// Whether something decides that it runs: a condition on a variable, an option of the script.
 fn is_chosen(command: &Command) -> bool {
     command.context.in_trap
-        || command
-            .context
-            .guards
-            .iter()
-            .any(|guard| !matches!(guard.kind, GuardKind::And | GuardKind::EarlyExit) || !guard.tests.is_empty())
+        || command.context.guards.iter().any(|guard| {
+            !matches!(guard.kind, GuardKind::And | GuardKind::EarlyExit) || !guard.tests.is_empty()
+        })
         || command.context.function.as_deref().is_some_and(says_anew)
 }
 
@@ -159,11 +165,15 @@ fn is_meant(project: &Project, used: DockerUse<'_>) -> bool {
             .get(recipe)
             .is_some_and(|recipe| recipe.targets.iter().any(|target| says_anew(target))),
         (Content::GithubWorkflow(workflow), ScriptPlace::Step(job, step)) => {
-            let Some(job) = workflow.jobs.get(job) else { return true };
+            let Some(job) = workflow.jobs.get(job) else {
+                return true;
+            };
             let step = job.steps.get(step);
             let name = step.and_then(|step| step.name.as_ref());
             let is_hosted = job.runs_on.iter().all(|label| {
-                ["ubuntu", "macos", "windows"].iter().any(|name| label.value.starts_with(name))
+                ["ubuntu", "macos", "windows"]
+                    .iter()
+                    .any(|name| label.value.starts_with(name))
                     || label.value.contains("${{")
             });
             is_hosted
@@ -173,9 +183,11 @@ fn is_meant(project: &Project, used: DockerUse<'_>) -> bool {
                 || step.is_some_and(|step| step.condition.is_some())
                 || job.condition.is_some()
         }
-        (Content::GitlabPipeline(pipeline), ScriptPlace::Job(job)) => pipeline.jobs.get(job).is_none_or(|job| {
-            says_anew(&job.name) || job.when.as_ref().is_some_and(|when| when.value == "manual")
-        }),
+        (Content::GitlabPipeline(pipeline), ScriptPlace::Job(job)) => {
+            pipeline.jobs.get(job).is_none_or(|job| {
+                says_anew(&job.name) || job.when.as_ref().is_some_and(|when| when.value == "manual")
+            })
+        }
         (_, ScriptPlace::Run(_)) => true,
         _ => says_anew(read.source.path()),
     }

@@ -86,8 +86,11 @@ fn judge(project: &Project, item: &Item<'_>, items: &[Item<'_>]) -> Option<Findi
         (_, _, true) => Severity::Medium,
         _ => Severity::Low,
     };
+    // Behind the builds it only makes room.
+    let is_last = !rebuilds && items[..item.index].iter().any(Item::builds);
     let severity = match swallow.kind {
         SwallowKind::OrMessage => Severity::Low,
+        _ if is_last => Severity::Low,
         _ => severity,
     };
     let editor = Editor::new(item.file(), &project.file(item.file()).source);

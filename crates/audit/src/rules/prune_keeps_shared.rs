@@ -48,7 +48,7 @@ use super::by_place::ByPlace;
 use crate::docker::{Action, BuilderAction, DockerCommand, Prune, PruneScope};
 use crate::facts::flow::{Item, Purpose};
 use crate::shell::Editor;
-use crate::{Applicability, Confidence, Edit, Finding, Fix, Project, Severity};
+use crate::{Applicability, Confidence, Edit, Finding, Fix, Project, ScriptPlace, Severity};
 
 pub(super) const RULE: Rule = Rule::new(
     "prune-keeps-shared",
@@ -98,10 +98,9 @@ fn judge(
     if prune.scope == PruneScope::Buildx && items.iter().any(uses_other_builder) {
         return None;
     }
-    let rebuild = items
-        .iter()
-        .skip(item.index + 1)
-        .find(|after| after.builds() && after.host() == item.host() && !after.excludes(item));
+    let rebuild = items.iter().skip(item.index + 1).find(|after| {
+        after.builds() && after.host() == item.host() && !after.excludes(item) && !is_again(after, item)
+    });
     let (clears, tidies) = (item.is_meant_to(Purpose::Clear), item.is_meant_to(Purpose::Tidy));
     let is_system = prune.scope == PruneScope::System;
     let near = rebuild.is_some_and(|rebuild| rebuild.file() == item.file());
@@ -138,6 +137,14 @@ fn judge(
         finding = finding.also(rebuild.place(), "this build finds its steps in what was kept");
     }
     Some(finding)
+}
+
+/// Whether the build is that of another run of the same script. A target of a Makefile may stand anywhere.
+fn is_again(build: &Item<'_>, item: &Item<'_>) -> bool {
+    let in_script = item
+        .script()
+        .is_some_and(|script| script.place == ScriptPlace::Whole);
+    in_script && build.is_written_before(item) && build.function() == item.function()
 }
 
 fn uses_other_builder(item: &Item<'_>) -> bool {

@@ -36,6 +36,7 @@ use super::by_place::ByPlace;
 use crate::docker::{Action, BuilderAction, PruneScope, Tool};
 use crate::facts::flow::Item;
 use crate::{Confidence, FileId, Finding, Project, Severity, Span};
+use std::collections::BTreeSet;
 
 pub(super) const RULE: Rule = Rule::new(
     "prune-wrong-builder",
@@ -67,13 +68,14 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     let mut found = ByPlace::default();
     let mut elsewhere: Vec<(Builder, (FileId, Span))> = Vec::new();
     let mut alone: Vec<Item<'_>> = Vec::new();
+    let chosen = chosen_anywhere(project);
     for flow in project.entries() {
         let items = flow.items(project);
         if items.first().is_some_and(Item::is_on_new_machine) {
             continue;
         }
         let builds = builds(&items);
-        for item in items.iter().filter(|item| item.clears_cache().is_some()) {
+        for item in items.iter().filter(|item| is_compared(item, &chosen)) {
             match builds.is_empty() {
                 true => alone.push(*item),
                 false => found.extend(judge(item, &builds)),
@@ -90,6 +92,30 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         found.extend(judge_alone(&item, &elsewhere));
     }
     findings.extend(found.into_findings());
+}
+
+/// The builders that some command chooses. Other scripts may build with them, though they do not say so.
+fn chosen_anywhere(project: &Project) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for found in project.docker_commands() {
+        match &found.docker.action {
+            Action::Builder(BuilderAction::Create { name, .. }) => names.extend(name.clone()),
+            Action::Builder(BuilderAction::Use(own)) => {
+                names.extend(own.iter().map(|name| name.text.clone()))
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+/// Whether it clears a builder of which the files say who uses it.
+fn is_compared(item: &Item<'_>, chosen: &BTreeSet<String>) -> bool {
+    match cleared(item) {
+        Some(Builder::Named(name)) => !chosen.contains(&name),
+        Some(_) => true,
+        None => false,
+    }
 }
 
 /// The builds of a flow with their builders.

@@ -95,7 +95,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     }
     let is_passed = |id: FileId, name: &str| {
         let mut keys = passed.keys();
-        keys.any(|(dockerfile, _, passed)| *dockerfile == Some(id) && *passed == name)
+        keys.any(|(dockerfile, _, passed)| dockerfile.is_none_or(|other| other == id) && *passed == name)
     };
     for (id, _, dockerfile) in project.dockerfiles() {
         of_dockerfile(id, dockerfile, &|name| is_passed(id, name), findings);
@@ -175,7 +175,7 @@ fn of_dockerfile(id: FileId, dockerfile: &Dockerfile, is_passed: &dyn Fn(&str) -
                 format!("`ENV {name}` holds its value: every container has the one that was built in, until the image is built again"),
                 literal.name_span,
             ),
-            (None, Some(argument)) if !is_passed(&name) => (
+            (None, Some(argument)) if argument.value.is_none() && !is_passed(&name) => (
                 Severity::Medium,
                 Confidence::Medium,
                 format!("`{name}` is taken as a build argument: it stays in the history and the cache, and a new value runs every step behind it again"),

@@ -108,7 +108,7 @@ fn single_file(project: &Project, mount: &Mount) -> Option<String> {
     }
     let path = resolve(&mount.place.folder, mount.source.as_deref()?)?;
     let target = mount_target(mount)?;
-    // Read once, when a database is made.
-    let is_of_start = target.starts_with("/docker-entrypoint-initdb.d/");
+    // Read once, when a container starts or a database is made: what is new there needs a restart however it is mounted.
+    let is_of_start = target.starts_with("/docker-entrypoint-initdb.d/") || target.ends_with(".sh") || path.ends_with(".sh");
     (project.tree().files.contains(&path) && !is_of_start).then_some(path)
 }

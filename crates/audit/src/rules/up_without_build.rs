@@ -134,7 +134,11 @@ fn judge(project: &Project, item: &Item<'_>, up: &ComposeUp, items: &[Item<'_>])
     if let Some(sources) = sources {
         finding = finding.also(sources.place(), "the sources are new from here on");
     }
-    finding = finding.also(*place, format!("`{first}` is built from them"));
+    let label = match sources {
+        Some(_) => format!("`{first}` is built from them"),
+        None => format!("`{first}` is built by the project"),
+    };
+    finding = finding.also(*place, label);
     Some(finding.fix(fix(project, item, command, docker.verb)))
 }
 

@@ -64,7 +64,7 @@ mod declared;
 use super::Rule;
 use crate::compose::{Mount, MountKind};
 use crate::docker::Action;
-use crate::facts::{BuiltService, Filled, Filling, built_services, is_code, is_ignored, mount_place, mount_target};
+use crate::facts::{Purpose, purpose, BuiltService, Filled, Filling, built_services, is_code, is_ignored, mount_place, mount_target};
 use crate::{Confidence, FileId, Finding, Project, Severity};
 use std::collections::BTreeSet;
 
@@ -105,7 +105,7 @@ fn of_mount(project: &Project, built: &BuiltService<'_>, mount: &Mount) -> Optio
         return None;
     }
     let target = mount_target(mount)?;
-    let hidden = hidden(project, built, &target)?;
+    let hidden = hidden(project, built, &target)?.for_purpose(purpose(&mount.place.path, built.service));
     let service = &built.service.name;
     let volume = match &mount.source {
         Some(name) if is_named => format!("volume `{name}`"),
@@ -154,6 +154,16 @@ struct Hidden<'a> {
     filled: Vec<&'a Filled>,
     /// The command, if nothing but dependencies are hidden.
     installed: Option<String>,
+}
+
+impl Hidden<'_> {
+    /// Old code does less harm where the code is developed or tested.
+    fn for_purpose(mut self, purpose: Purpose) -> Self {
+        if purpose == Purpose::Development {
+            self.severity = self.severity.min(Severity::Medium);
+        }
+        self
+    }
 }
 
 /// What a volume at a path hides, if anything that a new image could bring.

@@ -51,8 +51,9 @@ impl<'a> Editor<'a> {
         let (first, last) = (sites.first()?, sites.last()?);
         let text = &first.text;
         for pair in sites.windows(2) {
-            let gap = Span::new(pair[0].span.end, pair[1].span.start);
-            if !Arc::ptr_eq(text, &pair[1].text) || !is_blank(gap.slice(text.text())) || gap.start > gap.end {
+            let (before, after) = (pair[0].span.end, pair[1].span.start);
+            let gap = Span::new(before, after);
+            if !Arc::ptr_eq(text, &pair[1].text) || before > after || !is_blank(gap.slice(text.text())) {
                 return None;
             }
         }

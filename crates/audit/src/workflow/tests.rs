@@ -1,8 +1,8 @@
 //! What is read of workflows and actions.
 
 use super::{Target, Workflow};
+use crate::Source;
 use crate::yaml::Yaml;
-use crate::{Source, Span};
 
 fn read(text: &str) -> Workflow {
     let source = Source::new(".github/workflows/ci.yml", text);

@@ -25,6 +25,7 @@ macro_rules! rule_tests {
 
 rule_tests! {
     bind_masks_image
+    broad_copy
     build_failure_ignored
     built_but_not_loaded
     cache_from_unbounded
@@ -35,16 +36,31 @@ rule_tests! {
     classic_builder
     clear_not_gated
     clear_without_rebuild
+    commit_arg_busts_dependencies
+    commit_arg_missing
+    commit_arg_not_passed
+    commit_arg_unused
+    copy_before_install
+    dockerignore_hides_source
     gha_cache_scope_shared
+    host_artifacts_in_context
     inline_cache
+    missing_dockerignore
+    mutable_base_tag
+    mutable_service_image
+    network_fetch_frozen
     no_cache_always
+    no_healthcheck
+    no_pull_of_mutable_base
     prune_errors_hidden
     prune_keeps_shared
     prune_wrong_builder
     restart_does_not_recreate
     secret_as_build_arg
     secret_not_in_key
+    shared_image_tag
     single_file_bind
+    stale_version_file
     suppression
     unreadable_file
     up_without_build

@@ -141,7 +141,7 @@ pub fn rules() -> Vec<String> {
     let rules = document["rules"].as_array().unwrap();
     rules
         .iter()
-        .map(|rule| rule["rule"].as_str().unwrap().to_owned())
+        .map(|rule| rule["id"].as_str().unwrap().to_owned())
         .collect()
 }
 

@@ -84,7 +84,10 @@ fn settings_that_make_no_sense_are_said_with_their_place() {
             "[[check.ignore]]\nrule = \"inline-cache\"\npaths = [\"a\"]\n",
             "missing field `reason`",
         ),
-        ("[check]\nexclude = [\"[\"]\n", "[check] in unstale.toml"),
+        (
+            "[check]\nexclude = [\"[\"]\n",
+            "cannot use the paths of unstale.toml",
+        ),
         ("[contract]\nno-findings = \"x\"\n", "invalid type"),
     ] {
         folder.write("unstale.toml", settings);
@@ -237,7 +240,7 @@ fn files_that_a_compose_file_names_are_read_for_what_they_say_and_not_reported()
         "compose.yaml",
         "services:\n  web:\n    build:\n      context: web\n      dockerfile: image.txt\n",
     );
-    folder.write("web/image.txt", "COPPY . .\n");
+    folder.write("web/image.txt", "FROM debian:12\nRUN make\nCOPPY . .\n");
     let ended = folder.check(&["--rule", "unreadable-file", "compose.yaml"]);
     assert_eq!(ended.code, 0, "{}", ended.stdout);
     assert!(ended.stdout.contains("2 files"), "{}", ended.stdout);

@@ -313,7 +313,10 @@ fn a_registry_that_is_down_stops_no_build_and_proves_no_clear() {
         "{document:#}"
     );
     let left = document["stores"][1]["leftovers"][0]["reason"].as_str().unwrap();
-    assert!(left.starts_with("cannot reach the registry 127.0.0.1:1: Connection refused"), "{left}");
+    assert!(
+        left.starts_with("cannot reach the registry 127.0.0.1:1: Connection refused"),
+        "{left}"
+    );
     project.write(
         "unstale.toml",
         format!("[cache]\nshared = \"{}/{}\"\n", registry.host, project.name()),

@@ -42,6 +42,7 @@ pub(super) fn load(request: &CheckRequest) -> Result<Loaded, CheckError> {
     let mut notes: Vec<String> = found.notes.iter().map(ToString::to_string).collect();
     let files = read_all(&found.root, &wanted, &mut notes);
     let mut project = Project::new(files, tree(&found));
+    project.set_commit_arg(&config.commit.arg);
     let reported: Vec<_> = project.files().map(|(id, _)| id).collect();
     project.report_only(reported);
     let root = found.root;

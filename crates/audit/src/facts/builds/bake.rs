@@ -54,6 +54,11 @@ fn of(project: &Project, file: FileId, bake: &BakeFile, target: &Target) -> Buil
     }
     let items = |items: &Option<Items>| items.as_ref().map_or(Vec::new(), |items| items.value.clone());
     let caches = |of: &Option<Items>| -> Vec<CacheUse> {
+        // The only item of a list goes with the list.
+        let whole = of
+            .as_ref()
+            .filter(|items| items.value.len() == 1)
+            .map(|items| items.removal);
         items(of)
             .into_iter()
             .map(|item| {
@@ -66,7 +71,12 @@ fn of(project: &Project, file: FileId, bake: &BakeFile, target: &Target) -> Buil
                         .collect::<Vec<_>>()
                         .join(","),
                 };
-                CacheUse::new(&text, file, item.value.span, removal(item.removal))
+                CacheUse::new(
+                    &text,
+                    file,
+                    item.value.span,
+                    removal(whole.unwrap_or(item.removal)),
+                )
             })
             .collect()
     };

@@ -136,9 +136,10 @@ fn kind(target: &str, command: &str) -> Kind {
     if path.starts_with("/var/cache/apt") || path.starts_with("/var/lib/apt") {
         return Kind::Apt;
     }
+    let is_of_jvm = ["mvn", "sbt", "maven", "gradle"].iter().any(|tool| command.contains(tool));
     match OUTPUTS.contains(&name) && !path.contains("/.cache") && !path.starts_with("/root/.") {
         true => Kind::Outputs {
-            cargo: command.contains("cargo"),
+            cargo: name == "target" && !is_of_jvm,
         },
         false => Kind::Other,
     }

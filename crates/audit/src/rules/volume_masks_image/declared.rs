@@ -2,8 +2,8 @@
 
 use super::{RULE, hidden, shown};
 use crate::compose::MountKind;
-use crate::facts::{BuiltService, DeclaredVolume, below, mount_target};
-use crate::{Confidence, FileId, Finding, Project, Severity, Span};
+use crate::facts::{BuiltService, DeclaredVolume, below, mount_target, purpose};
+use crate::{FileId, Finding, Project, Span};
 use std::collections::BTreeSet;
 
 /// Compose takes the anonymous volume that it makes for each over to the next container.
@@ -44,8 +44,8 @@ pub(super) fn check(project: &Project, services: &[BuiltService<'_>], findings: 
                     "copy to a path outside of `{path}`, or start with `docker compose up --renew-anon-volumes {service}`"
                 ),
             };
-            let severity = hidden.severity.min(Severity::High);
-            let confidence = hidden.confidence.min(Confidence::High);
+            let hidden = hidden.for_purpose(purpose(&built.service.place.path, built.service));
+            let (severity, confidence) = (hidden.severity, hidden.confidence);
             let finding = Finding::new(RULE.id, severity, confidence, message, place).help(help);
             findings.push(shown(finding, built.dockerfile, &hidden));
         }

@@ -1,0 +1,298 @@
+//! What builds and package managers leave in a build context on the machine of whoever builds.
+
+use super::{BuildContext, ContextCopy, DependencyInstall, dependency_installs};
+use crate::{Content, Project, ScriptPlace};
+use std::collections::BTreeSet;
+use unstale_dockerfile::Stage;
+
+/// Something of the host that a build context can hold and that no commit does.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Artifact {
+    /// Where it is or will be, relative to the context.
+    pub path: String,
+    /// What it is.
+    pub kind: ArtifactKind,
+    /// Whether it is there now.
+    pub present: bool,
+    /// The manifest that makes it, relative to the context; none for what is only known by being there.
+    pub manifest: Option<String>,
+}
+
+/// What an artifact is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ArtifactKind {
+    /// Dependencies as they were installed on the host: `node_modules`.
+    Dependencies,
+    /// What a build on the host made: `dist`, `target`.
+    Output,
+    /// What programs remember: `__pycache__`.
+    Cache,
+    /// The repository: `.git`.
+    Repository,
+    /// Settings of the host: `.env`.
+    Settings,
+}
+
+impl Artifact {
+    /// The line of an ignore file that leaves it out, wherever it is.
+    pub fn pattern(&self) -> String {
+        match self.path.rsplit_once('/') {
+            None => self.path.clone(),
+            Some((_, name)) => format!("**/{name}"),
+        }
+    }
+
+    /// Its last part.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+
+    /// The folder that it is in, relative to the context.
+    pub fn folder(&self) -> &str {
+        self.path.rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
+
+    /// The install whose result it replaces when the context is copied by `copy`: an install before the copy, in the same
+    /// place.
+    pub fn replaces<'i>(
+        &self,
+        copy: &ContextCopy,
+        installs: &'i [DependencyInstall],
+        stages: &[Stage],
+        folders: &[Option<String>],
+    ) -> Option<&'i DependencyInstall> {
+        let destination = copy.destination.as_deref()?;
+        let place = match self.folder() {
+            "" => destination.to_owned(),
+            folder => format!("{}/{folder}", destination.trim_end_matches('/')),
+        };
+        installs.iter().find(|install| {
+            install.manager.folder() == Some(self.name())
+                && !install.manifests.is_empty()
+                && install.instruction < copy.instruction
+                && folders.get(install.instruction).cloned().flatten().as_deref() == Some(place.as_str())
+                && is_in_chain(stages, copy.stage, install.stage)
+        })
+    }
+}
+
+fn is_in_chain(stages: &[Stage], stage: usize, wanted: usize) -> bool {
+    let mut current = Some(stage);
+    while let Some(index) = current {
+        if index == wanted {
+            return true;
+        }
+        current = stages.get(index).and_then(|stage| stage.base_stage);
+    }
+    false
+}
+
+/// Files beside which a build leaves its output.
+const BUILDS: &[&str] = &[
+    "CMakeLists.txt",
+    "Cargo.toml",
+    "Makefile",
+    "build.gradle",
+    "build.gradle.kts",
+    "build.sbt",
+    "go.mod",
+    "package.json",
+    "pom.xml",
+    "pyproject.toml",
+    "setup.py",
+];
+
+/// What a manifest's tools leave beside it.
+fn made_by(manifest: &str) -> &'static [(&'static str, ArtifactKind)] {
+    match manifest {
+        "package.json" => &[("node_modules", ArtifactKind::Dependencies)],
+        "composer.json" => &[("vendor", ArtifactKind::Dependencies)],
+        "Cargo.lock" | "pom.xml" => &[("target", ArtifactKind::Output)],
+        "build.gradle" | "build.gradle.kts" => &[("build", ArtifactKind::Output)],
+        "mix.exs" => &[
+            ("_build", ArtifactKind::Output),
+            ("deps", ArtifactKind::Dependencies),
+        ],
+        name if name.ends_with(".csproj") || name.ends_with(".fsproj") => {
+            &[("bin", ArtifactKind::Output), ("obj", ArtifactKind::Output)]
+        }
+        _ => &[],
+    }
+}
+
+/// What a name stands for when something of that name is there and git ignores it.
+fn kind_of(name: &str) -> Option<ArtifactKind> {
+    Some(match name {
+        "node_modules" | "vendor" | ".venv" | "venv" => ArtifactKind::Dependencies,
+        "dist" | "build" | "target" | "out" | "bin" | "obj" | ".next" | ".nuxt" => ArtifactKind::Output,
+        "__pycache__" | ".cache" | ".tox" | ".gradle" | "coverage" => ArtifactKind::Cache,
+        ".git" => ArtifactKind::Repository,
+        ".env" | ".env.local" => ArtifactKind::Settings,
+        _ => return None,
+    })
+}
+
+/// What the manifests of the checked folder leave behind: pairs of the manifest's path and the artifact's.
+#[derive(Debug, Default)]
+pub struct Manifests(Vec<(String, String, ArtifactKind)>);
+
+impl Manifests {
+    /// Whether something that builds is beside a path of the checked folder.
+    fn has_project(&self, path: &str, project: &Project) -> bool {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        BUILDS.iter().any(|name| {
+            let beside = if folder.is_empty() {
+                (*name).to_owned()
+            } else {
+                format!("{folder}/{name}")
+            };
+            project.tree().files.contains(&beside)
+        }) || self.0.iter().any(|(_, made, _)| made == path)
+    }
+
+    /// Those of a project.
+    pub fn of(project: &Project) -> Manifests {
+        let mut all = Vec::new();
+        for path in &project.tree().files {
+            let (folder, name) = path
+                .rsplit_once('/')
+                .map_or((None, path.as_str()), |(folder, name)| (Some(folder), name));
+            for (artifact, kind) in made_by(name) {
+                let made = folder.map_or((*artifact).to_owned(), |folder| format!("{folder}/{artifact}"));
+                all.push((path.clone(), made, *kind));
+            }
+        }
+        Manifests(all)
+    }
+
+    /// What is or will be in a context beside what git keeps, and is not ignored by its ignore file. `.git` is left out
+    /// if the Dockerfile runs git.
+    pub fn artifacts(&self, project: &Project, context: &BuildContext) -> Vec<Artifact> {
+        let prefix = context.join("");
+        let within = |path: &str| match prefix.as_str() {
+            "" => Some(path.to_owned()),
+            prefix => path.strip_prefix(prefix)?.strip_prefix('/').map(str::to_owned),
+        };
+        let mut found: BTreeSet<Artifact> = BTreeSet::new();
+        for path in context.left_behind(project) {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            let Some(kind) = kind_of(name) else {
+                continue;
+            };
+            if kind == ArtifactKind::Settings && is_example(path) {
+                continue;
+            }
+            if kind == ArtifactKind::Output && !self.has_project(&context.join(path), project) {
+                continue;
+            }
+            let is_folder = kind != ArtifactKind::Settings;
+            let is_kept = context.files_below(project, path).next().is_some();
+            if !is_kept && !leaves_out(project, context, path, is_folder) {
+                found.insert(Artifact {
+                    path: path.to_owned(),
+                    kind,
+                    present: true,
+                    manifest: None,
+                });
+            }
+        }
+        let present: BTreeSet<String> = found.iter().map(|artifact| artifact.path.clone()).collect();
+        for (manifest, made, kind) in &self.0 {
+            let (Some(manifest), Some(path)) = (within(manifest), within(made)) else {
+                continue;
+            };
+            let is_there = present.contains(&path);
+            let is_kept = context.files_below(project, &path).next().is_some();
+            if !is_there
+                && !is_kept
+                && !leaves_out(project, context, &path, true)
+                && !leaves_out(project, context, &manifest, false)
+                && !is_example(&path)
+                && (*kind != ArtifactKind::Dependencies || is_installed(project, context, &manifest))
+            {
+                found.insert(Artifact {
+                    path,
+                    kind: *kind,
+                    present: false,
+                    manifest: Some(manifest),
+                });
+            }
+        }
+        if runs_git(project, context) {
+            found.retain(|artifact| artifact.kind != ArtifactKind::Repository);
+        }
+        found.into_iter().collect()
+    }
+}
+
+/// Whether people install in the folder of a manifest: it has a lock file, or the Dockerfile itself installs it.
+fn is_installed(project: &Project, context: &BuildContext, manifest: &str) -> bool {
+    let (folder, name) = manifest.rsplit_once('/').unwrap_or(("", manifest));
+    let locks: &[&str] = match name {
+        "package.json" => &[
+            "package-lock.json",
+            "yarn.lock",
+            "pnpm-lock.yaml",
+            "bun.lock",
+            "bun.lockb",
+            "npm-shrinkwrap.json",
+        ],
+        "composer.json" => &["composer.lock"],
+        "mix.exs" => &["mix.lock"],
+        _ => return true,
+    };
+    let has = |lock: &&str| {
+        let path = if folder.is_empty() {
+            (*lock).to_owned()
+        } else {
+            format!("{folder}/{lock}")
+        };
+        project.tree().files.contains(&context.join(&path))
+    };
+    let installs = dependency_installs(project, context.dockerfile);
+    locks.iter().any(has)
+        || folder.is_empty()
+            && installs
+                .iter()
+                .any(|install| install.manifests.iter().any(|own| own == name))
+}
+
+/// Whether the ignore file leaves something out, but for what it may bring back of it.
+fn leaves_out(project: &Project, context: &BuildContext, path: &str, is_folder: bool) -> bool {
+    context
+        .ignore_file(project)
+        .is_some_and(|file| file.ignores(path, is_folder))
+}
+
+/// Whether a path is in a folder whose manifests nobody installs in place.
+fn is_example(path: &str) -> bool {
+    path.split('/').any(|part| {
+        matches!(
+            part,
+            "vendor"
+                | "third_party"
+                | "site"
+                | "test"
+                | "tests"
+                | "testdata"
+                | "fixtures"
+                | "__fixtures__"
+                | "examples"
+                | "example"
+                | "docs"
+                | "templates"
+        )
+    })
+}
+
+fn runs_git(project: &Project, context: &BuildContext) -> bool {
+    let file = project.file(context.dockerfile);
+    let is_dockerfile = matches!(file.content, Content::Dockerfile(_));
+    is_dockerfile
+        && file
+            .scripts
+            .iter()
+            .filter(|script| matches!(script.place, ScriptPlace::Run(_)))
+            .flat_map(|script| script.script.commands())
+            .any(|command| command.name() == "git")
+}

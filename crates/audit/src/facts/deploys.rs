@@ -1,0 +1,163 @@
+//! Where commands run, and which Compose project they are about.
+
+use super::commands::DockerUse;
+use super::resolve;
+use crate::compose::project::ComposeProject;
+use crate::shell::Place;
+use crate::{Content, Project, ScriptPlace};
+
+/// What is on a machine before a command runs there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Machine {
+    /// It keeps images and containers from run to run: a server, somebody's own.
+    Kept,
+    /// It is new each time: a runner of GitHub's.
+    New,
+    /// The files do not say.
+    Unknown,
+}
+
+/// Parts of paths of scripts that a CI runs, or that try something out.
+const CI_FOLDERS: &[&str] = &[
+    ".github",
+    ".gitlab",
+    ".circleci",
+    ".ci",
+    "ci",
+    "test",
+    "tests",
+    "e2e",
+];
+
+impl Project {
+    /// What the machine of a command keeps.
+    pub fn machine_of(&self, found: DockerUse<'_>) -> Machine {
+        match found.command.context.places.last() {
+            Some(Place::Remote { .. }) => return Machine::Kept,
+            Some(Place::Container) => return Machine::Unknown,
+            None => {}
+        }
+        let file = self.file(found.file);
+        match (&file.content, found.script.place) {
+            (Content::GithubWorkflow(workflow), ScriptPlace::Step(job, _)) => {
+                let labels = workflow.jobs.get(job).map_or(&[][..], |job| &job.runs_on);
+                let has = |part: &str| labels.iter().any(|label| label.value.contains(part));
+                match labels {
+                    [] => Machine::Unknown,
+                    _ if has("self-hosted") => Machine::Kept,
+                    _ if has("{{") => Machine::Unknown,
+                    _ => Machine::New,
+                }
+            }
+            (Content::Script | Content::Makefile(_), _) => {
+                let in_ci = file
+                    .source
+                    .folder()
+                    .split('/')
+                    .any(|part| CI_FOLDERS.contains(&part));
+                match in_ci || self.is_named_in_ci(file.source.name()) {
+                    true => Machine::Unknown,
+                    false => Machine::Kept,
+                }
+            }
+            _ => Machine::Unknown,
+        }
+    }
+
+    /// Whether a job of a CI runs a script of this name.
+    fn is_named_in_ci(&self, name: &str) -> bool {
+        let ci = self.files().filter(|(_, file)| {
+            matches!(
+                file.content,
+                Content::GithubWorkflow(_) | Content::GitlabPipeline(_)
+            )
+        });
+        let mut scripts = ci.flat_map(|(_, file)| &file.scripts);
+        scripts.any(|script| {
+            let mut words = script.script.commands().iter().flat_map(|command| &command.words);
+            words.any(|word| word.text.rsplit('/').next() == Some(name))
+        })
+    }
+
+    /// The Compose projects that a command is about; empty if that is not known.
+    pub fn compose_projects_of(&self, found: DockerUse<'_>) -> Vec<&ComposeProject> {
+        let Some(named) = &found.docker.project else {
+            return Vec::new();
+        };
+        let folders = self.folders_of(found, named.directory.as_deref());
+        let all = &self.facts().compose;
+        if !named.files.is_empty() {
+            let paths = |folder: &String| -> Option<Vec<String>> {
+                named.files.iter().map(|file| resolve(folder, file)).collect()
+            };
+            let holds = |paths: &Vec<String>| {
+                let all_of =
+                    |compose: &&ComposeProject| paths.iter().all(|path| compose.files.contains(path));
+                let found: Vec<&ComposeProject> = all.iter().filter(all_of).collect();
+                (!found.is_empty()).then_some(found)
+            };
+            return folders
+                .iter()
+                .filter_map(paths)
+                .find_map(|paths| holds(&paths))
+                .unwrap_or_default();
+        }
+        let is_default = |compose: &&ComposeProject| {
+            let first = compose.files.first().and_then(|path| path.rsplit('/').next());
+            first.is_some_and(|name| name.starts_with("compose.y") || name.starts_with("docker-compose.y"))
+        };
+        let within = |folder: &String| {
+            let of_folder = all
+                .iter()
+                .filter(|compose| compose.folder == *folder)
+                .find(is_default);
+            of_folder.map(|compose| vec![compose])
+        };
+        folders.iter().find_map(within).unwrap_or_default()
+    }
+
+    /// The folders that a command can run in, the most likely first.
+    fn folders_of(&self, found: DockerUse<'_>, directory: Option<&str>) -> Vec<String> {
+        let source = &self.file(found.file).source;
+        let mut folders = Vec::new();
+        // The nearest `cd` before it.
+        let before = found.script.script.commands().iter().take(found.index).rev();
+        let to = before
+            .filter(|command| command.name() == "cd" || command.name() == "pushd")
+            .filter_map(|command| command.arguments().last())
+            .map(|word| word.text.as_str())
+            .next();
+        let own = source.folder().to_owned();
+        for path in [directory, to].into_iter().flatten() {
+            // `cd "$(dirname "$0")/.."`, `cd $SCRIPT_DIR`: from the script's own folder.
+            let tail = path
+                .rsplit_once([')', '}'])
+                .map_or(path, |(_, tail)| tail.trim_start_matches('/'));
+            let tail = if tail.starts_with('$') {
+                tail.split_once('/').map_or("", |(_, tail)| tail)
+            } else {
+                tail
+            };
+            let from_own = resolve(&own, tail);
+            let from_root = (tail == path).then(|| resolve("", tail)).flatten();
+            folders.extend(from_root.into_iter().chain(from_own));
+        }
+        if let (Content::GithubWorkflow(workflow), ScriptPlace::Step(job, step)) =
+            (&self.file(found.file).content, found.script.place)
+        {
+            let step = workflow.jobs.get(job).and_then(|job| job.steps.get(step));
+            let folder = step.and_then(|step| step.run.as_ref()?.working_directory.as_ref());
+            folders.extend(folder.and_then(|folder| resolve("", &folder.value)));
+            folders.push(String::new());
+            return folders;
+        }
+        let mut folder = own.as_str();
+        loop {
+            folders.push(folder.to_owned());
+            if folder.is_empty() {
+                return folders;
+            }
+            folder = folder.rsplit_once('/').map_or("", |(above, _)| above);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! An argument that carries the commit is declared before the install of dependencies: every commit installs all of them
+//! again.
+//!
+//! ## Why
+//!
+//! An argument with a value is part of the environment of every `RUN` behind its declaration, whether the command uses it or
+//! not, and so part of its cache key. Where it stands before `npm ci` or `apt-get install`, no commit ever finds these in the
+//! cache. That is slow, and people who have a slow build take the argument out, or stop to pass it: then nothing shows which
+//! commit an image is made of.
+//!
+//! ## Example
+//!
+//! ```dockerfile
+//! FROM node:22
+//! WORKDIR /app
+//! ARG GIT_COMMIT_HASH=unknown
+//! COPY package.json package-lock.json ./
+//! RUN npm ci
+//! COPY . .
+//! RUN GIT_COMMIT=$GIT_COMMIT_HASH npm run build
+//! ```
+//!
+//! ## Instead
+//!
+//! ```dockerfile
+//! FROM node:22
+//! WORKDIR /app
+//! COPY package.json package-lock.json ./
+//! RUN npm ci
+//! ARG GIT_COMMIT_HASH=unknown
+//! COPY . .
+//! RUN GIT_COMMIT=$GIT_COMMIT_HASH npm run build
+//! ```
+//!
+//! ## Fix safety
+//!
+//! The fix moves the declaration, with labels and variables that stand right behind it and use it, below the install, if
+//! nothing between uses it. An install may read the variable from its environment, so the fix is unsafe.
+//!
+//! ## References
+//!
+//! - [Impact of build arguments on the cache](https://docs.docker.com/reference/dockerfile/#impact-on-build-caching)
+
+use super::Rule;
+use crate::facts::{CommitArg, DependencyInstall, Installs, commit_args, dependency_installs, given};
+use crate::{Applicability, Confidence, Edit, FileId, Finding, Fix, Project, Severity, Source, Span};
+use unstale_dockerfile::{Declaration, Dockerfile, Instruction, Scope, Stage};
+
+pub(super) const RULE: Rule = Rule::new(
+    "commit-arg-busts-dependencies",
+    "a commit argument that is declared before the install of dependencies",
+    Severity::Medium,
+    check,
+)
+.fixable();
+
+/// How many installs are shown.
+const SHOWN: usize = 3;
+
+fn check(project: &Project, findings: &mut Vec<Finding>) {
+    for (id, file, dockerfile) in project.dockerfiles() {
+        let args = commit_args(project, id);
+        if args.is_empty() {
+            continue;
+        }
+        let stages = dockerfile.stages();
+        let installs = dependency_installs(project, id);
+        for arg in args {
+            // Without a value it busts nothing: that is `commit-arg-not-passed`.
+            let given = given(project, id, &arg.name);
+            if given.by_none() {
+                continue;
+            }
+            let mut told = Vec::new();
+            for declaration in &arg.declarations {
+                let Scope::Stage(stage) = declaration.scope else {
+                    continue;
+                };
+                let busted: Vec<&DependencyInstall> = installs
+                    .iter()
+                    .filter(|install| install.what != Installs::Project)
+                    .filter(|install| !told.contains(&install.instruction))
+                    .filter(|install| install.instruction > declaration.instruction)
+                    .filter(|install| is_based_on(&stages, install.stage, stage))
+                    .collect();
+                let Some(first) = busted.first() else {
+                    continue;
+                };
+                told.extend(busted.iter().map(|install| install.instruction));
+                let confidence = match given.giving.is_empty() && !given.elsewhere {
+                    true => Confidence::Medium,
+                    false => Confidence::High,
+                };
+                let last = busted
+                    .iter()
+                    .filter(|install| install.stage == stage)
+                    .map(|install| install.instruction)
+                    .max();
+                let mut finding = Finding::new(
+                    RULE.id,
+                    Severity::Medium,
+                    confidence,
+                    format!(
+                        "`{}` is declared before `{}`: every commit runs it again",
+                        arg.name, first.name
+                    ),
+                    (id, declaration.name_span),
+                )
+                .help(format!(
+                    "declare it below the install, right before what uses `{}`",
+                    arg.name
+                ))
+                .fix(
+                    last.filter(|_| busted.iter().all(|install| install.stage == stage))
+                        .and_then(|last| moved(id, &file.source, dockerfile, &arg, declaration, last)),
+                );
+                for install in busted.iter().take(SHOWN) {
+                    finding = finding.also((id, install.span), "runs again with every commit");
+                }
+                findings.push(finding);
+            }
+        }
+    }
+}
+
+/// Whether a stage is another one or made from it.
+fn is_based_on(stages: &[Stage], stage: usize, wanted: usize) -> bool {
+    let mut current = Some(stage);
+    while let Some(index) = current {
+        if index == wanted {
+            return true;
+        }
+        current = stages.get(index).and_then(|stage| stage.base_stage);
+    }
+    false
+}
+
+/// Moves the declaration below the install `last`, if nothing on the way needs it.
+fn moved(
+    file: FileId,
+    source: &Source,
+    dockerfile: &Dockerfile,
+    arg: &CommitArg,
+    declaration: &Declaration,
+    last: usize,
+) -> Option<Fix> {
+    let instructions = &dockerfile.instructions;
+    let own = instructions.get(declaration.instruction)?;
+    if own.assignments.len() != 1 {
+        return None;
+    }
+    // Labels and variables right behind it go with it.
+    let mut end = declaration.instruction;
+    let mut names = vec![arg.name.clone()];
+    while let Some(next) = instructions.get(end + 1).filter(|_| end + 1 < last) {
+        let goes_along = matches!(next.keyword.as_str(), "LABEL" | "ENV")
+            && next.assignments.len() == 1
+            && uses(next, &names, source);
+        if !goes_along {
+            break;
+        }
+        if next.keyword == "ENV" {
+            names.extend(
+                next.assignments
+                    .first()
+                    .map(|assignment| assignment.name.raw.clone()),
+            );
+        }
+        end += 1;
+    }
+    let between = instructions.get(end + 1..=last)?;
+    if between
+        .iter()
+        .any(|instruction| uses(instruction, &names, source) || sets(instruction, &names))
+    {
+        return None;
+    }
+    let moved = instructions.get(end)?;
+    let whole = source.whole_lines(Span::new(own.span.start, moved.span.end));
+    // A comment right above speaks of it.
+    let mut first = source.position(own.span.start).line;
+    let is_comment = |line: usize| {
+        let text = source
+            .line(line)
+            .map_or("", |span| span.slice(source.text()))
+            .trim_start();
+        text.starts_with('#') && dockerfile.comments.iter().any(|comment| comment.line == line)
+    };
+    while first > 1 && is_comment(first - 1) {
+        first -= 1;
+    }
+    let start = source.line(first)?.start;
+    let cut = Span::new(start, whole.end);
+    let target = source.whole_lines(instructions.get(last)?.span).end;
+    let line_break = if source.text().contains("\r\n") {
+        "\r\n"
+    } else {
+        "\n"
+    };
+    let text = cut.slice(source.text());
+    if text.is_empty() || target <= cut.end {
+        return None;
+    }
+    let needs_break = !source.text().get(..target)?.ends_with('\n');
+    let content = match needs_break {
+        true => format!("{line_break}{}", text.trim_end_matches(['\r', '\n'])),
+        false => text.to_owned(),
+    };
+    // Where it stood between empty lines, one of them goes with it.
+    let empty = |line: usize| {
+        source
+            .line(line)
+            .is_some_and(|span| span.slice(source.text()).trim().is_empty())
+    };
+    let after = source.position(cut.end).line;
+    let stands_alone = first > 1 && empty(first - 1) && empty(after);
+    let cut = match stands_alone {
+        true => Span::new(cut.start, source.whole_lines(Span::new(cut.end, cut.end)).end),
+        false => cut,
+    };
+    Some(Fix {
+        title: format!("declare {} below the install", arg.name),
+        change: format!("Moved {} below the install of dependencies", arg.name),
+        impact: "A commit no longer installs all dependencies again".to_owned(),
+        applicability: Applicability::Unsafe,
+        edits: vec![
+            Edit {
+                file,
+                span: cut,
+                content: String::new(),
+            },
+            Edit {
+                file,
+                span: Span::new(target, target),
+                content,
+            },
+        ],
+    })
+}
+
+/// Whether an instruction has one of the names anywhere in it.
+fn uses(instruction: &Instruction, names: &[String], source: &Source) -> bool {
+    let text = instruction.span.slice(source.text());
+    names.iter().any(|name| text.contains(name.as_str()))
+}
+
+fn sets(instruction: &Instruction, names: &[String]) -> bool {
+    instruction.keyword == "FROM"
+        || instruction
+            .assignments
+            .iter()
+            .any(|assignment| names.contains(&assignment.name.raw))
+}

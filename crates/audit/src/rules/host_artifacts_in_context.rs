@@ -1,0 +1,257 @@
+//! What builds and package managers leave on the host (`node_modules`, `dist`, `target`, `.git` …) is in the context, the
+//! ignore file does not leave it out, and a `COPY` of the whole context takes it into the image.
+//!
+//! ## Why
+//!
+//! What was built on the host is as old as the last build there. Copied over what the image's own build made, it is what runs:
+//! the new code is in the image, and the old output is served. `node_modules` of the host that replaces the one which
+//! `npm ci` has just installed has other versions, and binaries for another system. `.git` changes with every fetch, and
+//! with it the cache key of the layer.
+//!
+//! ## Example
+//!
+//! ```dockerfile
+//! FROM node:22
+//! WORKDIR /app
+//! COPY package.json package-lock.json ./
+//! RUN npm ci
+//! COPY . .
+//! ```
+//!
+//! `package.json`:
+//! ```json
+//! { "name": "app" }
+//! ```
+//!
+//! ```dockerignore
+//! .git
+//! *.log
+//! ```
+//!
+//! ## Instead
+//!
+//! ```dockerfile
+//! FROM node:22
+//! WORKDIR /app
+//! COPY package.json package-lock.json ./
+//! RUN npm ci
+//! COPY . .
+//! ```
+//!
+//! `package.json`:
+//! ```json
+//! { "name": "app" }
+//! ```
+//!
+//! ```dockerignore
+//! .git
+//! *.log
+//! node_modules
+//! ```
+//!
+//! ## Fix safety
+//!
+//! The fix adds lines to the ignore file. A project may mean to ship what its host has built, so the fix is unsafe.
+
+use super::Rule;
+use crate::facts::{
+    Artifact, ArtifactKind, BuildContext, ContextCopy, ContextIgnore, ContextSource, DependencyInstall,
+    Manifests, context_copies, dependency_installs, working_folders,
+};
+use crate::{
+    Applicability, Confidence, Content, Edit, FileId, Finding, Fix, Project, Severity, Source, Span,
+};
+use std::collections::BTreeSet;
+
+pub(super) const RULE: Rule = Rule::new(
+    "host-artifacts-in-context",
+    "outputs of the host that a copy of the context takes into the image",
+    Severity::High,
+    check,
+)
+.fixable();
+
+/// How many artifacts a message names.
+const NAMED: usize = 3;
+
+/// The copy of a whole context that does most harm.
+pub(super) struct Found<'a> {
+    /// What is copied.
+    pub source: ContextSource,
+    /// The artifact that replaces what was installed before, and the install.
+    pub replaced: Option<(&'a Artifact, DependencyInstall)>,
+}
+
+impl Found<'_> {
+    /// How sure it is that the artifacts are there: something is, or a manifest makes it.
+    pub(super) fn confidence(&self, artifacts: &[Artifact]) -> Confidence {
+        match artifacts.iter().any(|artifact| artifact.present) {
+            true => Confidence::High,
+            false => Confidence::Medium,
+        }
+    }
+}
+
+/// Which copy of the whole context is worst: one that replaces what an install before it made, or the first.
+pub(super) fn worst<'a>(
+    project: &Project,
+    context: &BuildContext,
+    artifacts: &'a [Artifact],
+) -> Option<Found<'a>> {
+    let Content::Dockerfile(dockerfile) = &project.file(context.dockerfile).content else {
+        return None;
+    };
+    let copies: Vec<(ContextCopy, ContextSource)> = context_copies(dockerfile)
+        .into_iter()
+        .filter(|copy| !copy.excludes)
+        .filter_map(|copy| {
+            let source = copy.whole().cloned()?;
+            Some((copy, source))
+        })
+        .collect();
+    let (_, first) = copies.first()?;
+    let installs = dependency_installs(project, context.dockerfile);
+    let stages = dockerfile.stages();
+    let folders = working_folders(dockerfile, &stages);
+    for (copy, source) in &copies {
+        for artifact in artifacts {
+            if let Some(install) = artifact.replaces(copy, &installs, &stages, &folders) {
+                return Some(Found {
+                    source: source.clone(),
+                    replaced: Some((artifact, install.clone())),
+                });
+            }
+        }
+    }
+    Some(Found {
+        source: first.clone(),
+        replaced: None,
+    })
+}
+
+/// Whether the Dockerfile copies its context whole.
+pub(super) fn copies_whole(project: &Project, context: &BuildContext) -> bool {
+    match &project.file(context.dockerfile).content {
+        Content::Dockerfile(dockerfile) => context_copies(dockerfile)
+            .iter()
+            .any(|copy| !copy.excludes && copy.whole().is_some()),
+        _ => false,
+    }
+}
+
+/// Their names for a message.
+pub(super) fn listed(artifacts: &[Artifact]) -> String {
+    let mut patterns: Vec<String> = Vec::new();
+    for artifact in artifacts {
+        let shown = format!("`{}`", artifact.path);
+        if !patterns.contains(&shown) {
+            patterns.push(shown);
+        }
+    }
+    let more = patterns.len().saturating_sub(NAMED);
+    patterns.truncate(NAMED);
+    match (more, patterns.split_last()) {
+        (0, Some((last, []))) => last.clone(),
+        (0, Some((last, rest))) => format!("{} and {last}", rest.join(", ")),
+        (more, _) => format!("{} and {more} more", patterns.join(", ")),
+    }
+}
+
+fn check(project: &Project, findings: &mut Vec<Finding>) {
+    let manifests = Manifests::of(project);
+    let mut told: BTreeSet<(FileId, &str)> = BTreeSet::new();
+    for context in &project.facts().contexts {
+        let ContextIgnore::File(ignore) = context.ignore else {
+            continue;
+        };
+        if !copies_whole(project, context) || !told.insert((ignore, &context.folder)) {
+            continue;
+        }
+        let artifacts = manifests.artifacts(project, context);
+        if artifacts.is_empty() {
+            continue;
+        }
+        let Some(found) = worst(project, context, &artifacts) else {
+            continue;
+        };
+        let severity = match &found.replaced {
+            Some(_) => Severity::High,
+            None => artifacts.iter().map(severity).max().unwrap_or(Severity::Low),
+        };
+        let path = project.file(ignore).source.path();
+        let message = match &found.replaced {
+            Some((artifact, install)) => format!(
+                "the host's `{}` replaces what `{}` installed: `{path}` does not leave it out",
+                artifact.path, install.name
+            ),
+            None => format!(
+                "`{}` takes {} of the host into the image: `{path}` does not leave {} out",
+                found.source.text,
+                listed(&artifacts),
+                if artifacts.len() == 1 { "it" } else { "them" }
+            ),
+        };
+        let lines = lines(&artifacts);
+        let mut finding = Finding::new(
+            RULE.id,
+            severity,
+            context.confidence().min(found.confidence(&artifacts)),
+            message,
+            (context.dockerfile, found.source.span),
+        )
+        .help(format!("add to `{path}`: {}", shown(&lines)));
+        if let Some((_, install)) = &found.replaced {
+            finding = finding.also((context.dockerfile, install.span), "installed here");
+        }
+        findings.push(finding.fix(add(ignore, &project.file(ignore).source, &lines)));
+    }
+}
+
+fn severity(artifact: &Artifact) -> Severity {
+    match (artifact.kind, artifact.present) {
+        (ArtifactKind::Output, _) | (ArtifactKind::Dependencies, true) => Severity::Medium,
+        _ => Severity::Low,
+    }
+}
+
+/// The lines that leave artifacts out.
+fn lines(artifacts: &[Artifact]) -> Vec<String> {
+    let patterns: BTreeSet<String> = artifacts.iter().map(Artifact::pattern).collect();
+    // `**/x` leaves out `x` too.
+    let is_covered = |line: &String| patterns.contains(&format!("**/{line}"));
+    patterns
+        .iter()
+        .filter(|line| !is_covered(line))
+        .cloned()
+        .collect()
+}
+
+fn shown(lines: &[String]) -> String {
+    let quoted: Vec<String> = lines.iter().map(|line| format!("`{line}`")).collect();
+    quoted.join(", ")
+}
+
+fn add(file: FileId, source: &Source, lines: &[String]) -> Fix {
+    let text = source.text();
+    let line_break = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let mut content = String::new();
+    if !text.is_empty() && !text.ends_with('\n') {
+        content.push_str(line_break);
+    }
+    for line in lines {
+        content.push_str(line);
+        content.push_str(line_break);
+    }
+    let end = Span::new(text.len(), text.len());
+    Fix {
+        title: format!("add {} to {}", lines.join(", "), source.path()),
+        change: format!("Added {} to {}", lines.join(", "), source.path()),
+        impact: "Images hold nothing that the host has built".to_owned(),
+        applicability: Applicability::Unsafe,
+        edits: vec![Edit {
+            file,
+            span: end,
+            content,
+        }],
+    }
+}

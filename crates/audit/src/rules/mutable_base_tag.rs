@@ -1,0 +1,159 @@
+//! A base image without a tag, or with one that is moved to a newer image as a habit: `latest`, `edge`, `nightly`, `stable`,
+//! `main`. The Dockerfile does not say what it is built on.
+//!
+//! Tags that name a version (`debian:12`, `node:22-slim`) are no findings, and neither are images that the project itself
+//! makes, or that no registry can have (`shop-base`): nobody else moves their tags. An image whose name a variable decides counts by the variable's default, unless a
+//! build of the project sets it.
+//!
+//! ## Why
+//!
+//! A builder takes the image of that name that it has. A machine that built the project a year ago has the `latest` of a
+//! year ago, and goes on with it; a new one takes today's: the same commit gives two images, and neither says which. A new
+//! major version comes in the middle of a day without a commit that says so, or never comes
+//! (see `no-pull-of-mutable-base`; moby/moby#46280).
+//!
+//! ## Example
+//!
+//! ```dockerfile
+//! FROM node
+//! COPY . /app
+//! ```
+//!
+//! ## Instead
+//!
+//! Name the version, so that a newer one comes with a commit:
+//!
+//! ```dockerfile
+//! FROM node:22-slim
+//! COPY . /app
+//! ```
+
+use super::Rule;
+use crate::facts::ImageName;
+use crate::{Confidence, FileId, Finding, Project, Severity, Span};
+use std::collections::BTreeMap;
+use unstale_dockerfile::{Declaration, Dockerfile, StageUse, UsedBy, Uses};
+
+pub(super) const RULE: Rule = Rule::new(
+    "mutable-base-tag",
+    "a base image without a tag, or with one that moves",
+    Severity::Low,
+    check,
+);
+
+fn check(project: &Project, findings: &mut Vec<Finding>) {
+    for (id, _, dockerfile) in project.dockerfiles() {
+        let mut by_name: BTreeMap<String, Vec<StageUse>> = BTreeMap::new();
+        for one in dockerfile.stage_uses(&BTreeMap::new()) {
+            if let Uses::Image(name) = &one.uses {
+                by_name.entry(name.clone()).or_default().push(one);
+            }
+        }
+        let found = by_name
+            .into_iter()
+            .filter_map(|(text, uses)| of(project, id, dockerfile, &text, &uses));
+        findings.extend(found);
+    }
+}
+
+fn of(
+    project: &Project,
+    id: FileId,
+    dockerfile: &Dockerfile,
+    text: &str,
+    uses: &[StageUse],
+) -> Option<Finding> {
+    let name = ImageName::parse(text)?;
+    let tag = name.moving_tag()?;
+    let images = &project.facts().images;
+    let first = uses.first()?;
+    let is_context = name.tag.is_none() && images.is_context(text);
+    // A name that no stage has may be one of a context that somebody gives on the command line.
+    let may_be_stage = first.by != UsedBy::From && name.tag.is_none() && !is_copied_from(&name);
+    if is_context || may_be_stage || !name.is_pullable() || images.maker(&name).is_some() {
+        return None;
+    }
+    let (place, also) = place(project, id, dockerfile, first)?;
+    let is_said = name.tag.is_some();
+    let message = match is_said {
+        true => format!(
+            "the tag of `{text}` moves: what the image is built on depends on when it was last pulled"
+        ),
+        false => format!(
+            "`{text}` has no tag: what the image is built on depends on when its `{tag}` was last pulled"
+        ),
+    };
+    let confidence = if also.is_some() {
+        Confidence::Medium
+    } else {
+        Confidence::High
+    };
+    let mut finding = Finding::new(RULE.id, RULE.severity, confidence, message, (id, place)).help(format!(
+        "name a version of `{}`, so that a newer one comes with a commit",
+        name.repository
+    ));
+    for span in also
+        .into_iter()
+        .chain(uses.iter().skip(1).map(|one| one.span))
+        .take(5)
+    {
+        finding = finding.also((id, span), "used here too");
+    }
+    Some(finding)
+}
+
+/// Images that are copied from by their name alone so often that no stage is meant.
+fn is_copied_from(name: &ImageName) -> bool {
+    name.repository.contains('/')
+        || [
+            "composer", "busybox", "alpine", "golang", "node", "nginx", "docker", "python",
+        ]
+        .contains(&name.repository.as_str())
+}
+
+/// Where the image's name is written: in the instruction, or in the default of the variable that it is, and then where that
+/// is used. [`None`] if a build of the project sets the variable.
+fn place(
+    project: &Project,
+    id: FileId,
+    dockerfile: &Dockerfile,
+    used: &StageUse,
+) -> Option<(Span, Option<Span>)> {
+    let instruction = dockerfile.instructions.get(used.instruction)?;
+    let within = |span: Span| used.span.contains(span);
+    let variables: Vec<_> = instruction
+        .references
+        .iter()
+        .filter(|reference| within(reference.span))
+        .collect();
+    let is_set = |name: &str| {
+        let builds = &project.facts().builds;
+        builds
+            .iter()
+            .any(|build| build.dockerfile == Some(id) && build.arg(name).is_some())
+    };
+    if variables.iter().any(|variable| is_set(&variable.name)) {
+        return None;
+    }
+    let declarations = dockerfile.declarations();
+    let has_value = |name: &str| {
+        let of_name = |declaration: &&Declaration| declaration.name == name && declaration.value.is_some();
+        declarations.iter().any(|declaration| of_name(&declaration))
+    };
+    // What the builder sets, or nobody: the name is not known.
+    if !variables
+        .iter()
+        .all(|variable| variable.operator.is_some() || has_value(&variable.name))
+    {
+        return None;
+    }
+    let default = match variables.as_slice() {
+        [] => return Some((used.span, None)),
+        [variable] => declarations.iter().rev().find(|declaration| {
+            declaration.name == variable.name && declaration.instruction < used.instruction
+        }),
+        _ => None,
+    };
+    let value = default.and_then(|declaration| declaration.value.as_ref());
+    Some(value.map_or((used.span, None), |value| (value.span, Some(used.span))))
+}

@@ -1,0 +1,208 @@
+//! Services of a Compose file that run an image of somebody else, or of the project's CI, by a tag that moves (`latest`,
+//! `stable`, none at all), while nothing pulls it: no `pull_policy`, no `docker compose pull`, no `up --pull`.
+//!
+//! One finding for each Compose file. Services that are built, images that a script of the project makes, and files that are only
+//! started on machines of a CI that are new each time are no findings.
+//!
+//! ## Why
+//!
+//! `docker compose up` pulls an image that is missing, and never one that is there. On a machine that runs for a year,
+//! `latest` is a year old; after a new machine is set up, the same file runs another version, and a database may not read
+//! what the old one wrote. A deployment that only says `up -d` reports success and changes nothing.
+//!
+//! ## Example
+//!
+//! `compose.yaml`:
+//! ```yaml
+//! services:
+//!   shop:
+//!     image: registry.example/shop:latest
+//! ```
+//! `deploy.sh`:
+//! ```sh
+//! docker compose up -d
+//! ```
+//!
+//! ## Instead
+//!
+//! Pull before, say so in the file (`pull_policy: always`), or name a version:
+//!
+//! `compose.yaml`:
+//! ```yaml
+//! services:
+//!   shop:
+//!     image: registry.example/shop:latest
+//! ```
+//! `deploy.sh`:
+//! ```sh
+//! docker compose pull
+//! docker compose up -d
+//! ```
+
+use super::Rule;
+use crate::compose::project::ComposeProject;
+use crate::compose::{Service, Text};
+use crate::docker::{Action, ComposeVerb, ImageTransfer};
+use crate::facts::{DockerUse, ImageName, Machine, Maker};
+use crate::{Confidence, Finding, Project, Severity};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) const RULE: Rule = Rule::new(
+    "mutable-service-image",
+    "a service whose image moves and is never pulled",
+    Severity::Medium,
+    check,
+);
+
+/// How a Compose project is started.
+#[derive(Default)]
+struct Started<'a> {
+    /// By a command on a machine that keeps its images.
+    kept: Option<DockerUse<'a>>,
+    /// By a command whose machine is not known.
+    unknown: bool,
+    /// By a command on a new machine.
+    new: bool,
+    is_pulled: bool,
+}
+
+fn check(project: &Project, findings: &mut Vec<Finding>) {
+    let mut started: BTreeMap<&[String], Started<'_>> = BTreeMap::new();
+    let mut is_pulled_somewhere = false;
+    let mut pulled = BTreeSet::new();
+    for found in project.docker_commands() {
+        let pulls = match &found.docker.action {
+            Action::Transfer(ImageTransfer::Pull, images) => {
+                let name = images.first().map(|image| ImageName::parse(&image.text));
+                // One whose name is not known can be any.
+                is_pulled_somewhere |= name == Some(None);
+                pulled.extend(name.flatten().map(|name| name.repository));
+                continue;
+            }
+            Action::Compose(ComposeVerb::Pull, _) => true,
+            Action::ComposeUp(up) => up.pull.as_deref() == Some("always") || found.docker.is_open,
+            _ => continue,
+        };
+        let of = project.compose_projects_of(found);
+        is_pulled_somewhere |= pulls && of.is_empty();
+        for compose in of {
+            let started = started.entry(&compose.files).or_default();
+            started.is_pulled |= pulls;
+            match project.machine_of(found) {
+                Machine::Kept => started.kept = started.kept.or(Some(found)),
+                Machine::New => started.new = true,
+                Machine::Unknown => started.unknown = true,
+            }
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for compose in &project.facts().compose {
+        let known = started.get(compose.files.as_slice());
+        let is_new_each_time = known.is_some_and(|known| known.new && known.kept.is_none() && !known.unknown);
+        if is_pulled_somewhere
+            || is_new_each_time
+            || known.is_some_and(|known| known.is_pulled)
+            || is_watched(compose)
+        {
+            continue;
+        }
+        let moving = compose
+            .services
+            .iter()
+            .filter_map(|service| moving(project, service));
+        let moving = moving.filter(|(_, name, _)| !pulled.contains(&name.repository));
+        // A file of a test is started where nothing is kept for long, and `docker stack deploy` asks the registry.
+        let of_name = |parts: &[&str]| compose.files.iter().any(|path| has_part(path, parts));
+        let is_trial = known.is_none_or(|known| known.kept.is_none()) && of_name(TRIALS);
+        if is_trial || of_name(&["stack", "swarm"]) {
+            continue;
+        }
+        let moving: Vec<_> = moving
+            .filter(|(image, ..)| seen.insert((image.place.path.clone(), image.place.span)))
+            .collect();
+        findings.extend(of(project, known.and_then(|known| known.kept), &moving));
+    }
+}
+
+/// Parts of paths of files that something is tried out with.
+const TRIALS: &[&str] = &[
+    "test",
+    "tests",
+    "testing",
+    "testdata",
+    "fixtures",
+    "__tests__",
+    "e2e",
+    "integration",
+    "ci",
+    "mocks",
+];
+
+/// Whether a path has one of these words in it.
+fn has_part(path: &str, parts: &[&str]) -> bool {
+    let path = path.to_ascii_lowercase();
+    let mut words = path.split(['/', '.', '-', '_']);
+    words.any(|word| parts.contains(&word))
+}
+
+/// Whether a service of the project looks for newer images of the others.
+fn is_watched(compose: &ComposeProject) -> bool {
+    compose.services.iter().any(|service| {
+        let image = service.image.as_ref().map_or("", |image| image.value.as_str());
+        ["watchtower", "ouroboros", "shepherd", "keel", "/wud", "diun"]
+            .iter()
+            .any(|name| image.contains(name))
+    })
+}
+
+fn moving<'c>(project: &Project, service: &'c Service) -> Option<(&'c Text, ImageName, Option<Maker>)> {
+    if service.build.is_some() || service.pull_policy.is_some() {
+        return None;
+    }
+    let image = service.image.as_ref()?;
+    let name = ImageName::parse(&image.value)?;
+    name.moving_tag()?;
+    let maker = project.facts().images.maker(&name);
+    (maker != Some(Maker::Here) && name.is_pullable()).then_some((image, name, maker))
+}
+
+fn of(
+    project: &Project,
+    starter: Option<DockerUse<'_>>,
+    moving: &[(&Text, ImageName, Option<Maker>)],
+) -> Option<Finding> {
+    let (image, _, _) = moving
+        .iter()
+        .find(|(_, _, maker)| maker.is_some())
+        .or(moving.first())?;
+    let distinct: BTreeSet<&str> = moving.iter().map(|(image, ..)| image.value.as_str()).collect();
+    let others = match distinct.len() {
+        1 => String::new(),
+        2 => " and one more".to_owned(),
+        many => format!(" and {} more", many - 1),
+    };
+    let (severity, confidence) = match starter {
+        Some(_) => (Severity::Medium, Confidence::Medium),
+        None => (Severity::Low, Confidence::Low),
+    };
+    let message = format!(
+        "nothing pulls `{}`{others}: `up` goes on with what the machine pulled first",
+        image.value
+    );
+    let place = (project.find(&image.place.path)?, image.place.value);
+    let mut finding = Finding::new(RULE.id, severity, confidence, message, place)
+        .help("name a version, set `pull_policy: always`, or pull before `up` (`docker compose pull`)");
+    if let Some(starter) = starter {
+        finding = finding.also(starter.place(), "starts it without a pull");
+    }
+    let rest = moving
+        .iter()
+        .filter(|(other, ..)| other.place != image.place)
+        .take(8);
+    for (other, ..) in rest {
+        if let Some(file) = project.find(&other.place.path) {
+            finding = finding.also((file, other.place.value), "moves too");
+        }
+    }
+    Some(finding)
+}

@@ -1,0 +1,355 @@
+//! A `RUN` that takes something from the network by a name that does not say which version: `git clone` of a branch, a download
+//! of `latest` or `master`, a package `@latest`, `pip install git+…` without a tag; and an `apt-get update` in a step of its
+//! own.
+//!
+//! Names with a number, a commit or a variable without a default are no findings, and neither are downloads whose checksum is
+//! tested, nor steps after something that changes with each build or with its source: an `ARG` for that purpose, a remote `ADD` (for
+//! which BuildKit asks the server at every build).
+//!
+//! ## Why
+//!
+//! The cache key of a `RUN` is its text and what lies below it. The network is not in it: the step ran once, and its result is
+//! reused until the text changes, however often the branch moves. The build is green, and the code in the image is of the day of
+//! the first build on that machine; another machine has that of another day.
+//!
+//! With `apt-get update` alone in a step, the lists of packages are frozen, and the `apt-get install` of a later step takes
+//! packages that may not be on the servers any more.
+//!
+//! ## Example
+//!
+//! ```dockerfile
+//! FROM debian:12
+//! RUN apt-get update && apt-get install -y git
+//! RUN git clone https://git.example/shop.git /app
+//! ```
+//!
+//! ## Instead
+//!
+//! Name the commit or the version; its change is then a change of the step:
+//!
+//! ```dockerfile
+//! FROM debian:12
+//! RUN apt-get update && apt-get install -y git
+//! ARG SHOP_VERSION=v2.4.1
+//! RUN git clone --branch ${SHOP_VERSION} https://git.example/shop.git /app
+//! ```
+//!
+//! ## References
+//!
+//! - <https://docs.docker.com/build/cache/invalidation/>
+//! - <https://docs.docker.com/build/building/best-practices/#apt-get>
+
+use super::Rule;
+use crate::facts::{Fetch, FetchKind, PackageLists, checks_content, fetch_of, git_verb, pins_clone};
+use crate::shell::Command;
+use crate::{Confidence, EmbeddedScript, FileId, Finding, Project, ScriptPlace, Severity, Span};
+use std::collections::BTreeMap;
+use unstale_dockerfile::{Declaration, DeclarationKind, Dockerfile, Instruction};
+
+pub(super) const RULE: Rule = Rule::new(
+    "network-fetch-frozen",
+    "a step that takes what moves from the network, and is cached",
+    Severity::Medium,
+    check,
+);
+
+/// Parts of names of arguments that are given another value so that steps run again.
+const BUSTERS: &[&str] = &[
+    "BUST",
+    "CACHE",
+    "COMMIT",
+    "REVISION",
+    "SHA",
+    "VCS_REF",
+    "TIMESTAMP",
+    "BUILD_DATE",
+    "BUILD_ID",
+    "BUILD_TIME",
+    "NONCE",
+    "DATE",
+];
+
+fn check(project: &Project, findings: &mut Vec<Finding>) {
+    for (id, file, dockerfile) in project.dockerfiles() {
+        let mut own = project
+            .facts()
+            .builds
+            .iter()
+            .filter(|build| build.dockerfile == Some(id))
+            .peekable();
+        if own.peek().is_some() && own.all(|build| build.no_cache.is_some()) {
+            continue;
+        }
+        let runs: Vec<(usize, &EmbeddedScript)> = file
+            .scripts
+            .iter()
+            .filter_map(|script| match script.place {
+                ScriptPlace::Run(instruction) => Some((instruction, script)),
+                _ => None,
+            })
+            .collect();
+        let declared: Vec<usize> = dockerfile
+            .declarations()
+            .iter()
+            .map(|declaration| declaration.instruction)
+            .collect();
+        let mut visible = (None, BTreeMap::new());
+        for (instruction, script) in &runs {
+            if !may_fetch(script) {
+                continue;
+            }
+            // Steps with no declaration and no stage between see the same.
+            let before = dockerfile
+                .instructions
+                .get(visible.0.unwrap_or_default()..*instruction)
+                .unwrap_or_default();
+            let is_same = visible.0.is_some()
+                && before.iter().all(|one| one.keyword != "FROM")
+                && declared.partition_point(|at| at < instruction)
+                    == declared.partition_point(|at| Some(*at) < visible.0);
+            if !is_same {
+                visible = (Some(*instruction), dockerfile.visible(*instruction));
+            }
+            let place = Step {
+                project,
+                id,
+                dockerfile,
+                instruction: *instruction,
+                visible: &visible.1,
+            };
+            place.fetches(script, findings);
+        }
+        lists_alone(id, dockerfile, &runs, findings);
+    }
+}
+
+/// Whether a step has commands that can take something from the network.
+fn may_fetch(script: &EmbeddedScript) -> bool {
+    let is_candidate = |name: &str| {
+        [
+            "git", "curl", "wget", "aria2c", "pip", "pip3", "pipx", "uv", "python", "python3", "npm", "yarn",
+            "pnpm", "npx", "bun", "corepack", "go", "cargo",
+        ]
+        .contains(&name)
+    };
+    script
+        .script
+        .commands()
+        .iter()
+        .any(|command| is_candidate(command.name()))
+}
+
+/// Whether what is downloaded is an installer that is told which version to install.
+fn installs_version(address: &str, command: &Command, text: &str) -> bool {
+    let pipeline = command.pipeline.slice(text);
+    let rest = pipeline.split_once('|').map_or("", |(_, rest)| rest);
+    let bytes = rest.as_bytes();
+    let has_number = bytes
+        .windows(3)
+        .any(|three| three[0].is_ascii_digit() && three[1] == b'.' && three[2].is_ascii_digit());
+    address.ends_with(".sh") && (has_number || rest.to_ascii_uppercase().contains("VERSION"))
+}
+
+/// A `RUN`, and what it sees.
+struct Step<'a> {
+    project: &'a Project,
+    id: FileId,
+    dockerfile: &'a Dockerfile,
+    instruction: usize,
+    visible: &'a BTreeMap<String, Declaration>,
+}
+
+impl Step<'_> {
+    fn fetches(&self, script: &EmbeddedScript, findings: &mut Vec<Finding>) {
+        let Step {
+            project,
+            id,
+            dockerfile,
+            instruction,
+            visible,
+        } = *self;
+        let commands = script.script.commands();
+        let is_busted = visible.iter().any(|(name, declaration)| {
+            let name = name.to_ascii_uppercase();
+            declaration.kind == DeclarationKind::Arg && BUSTERS.iter().any(|part| name.contains(part))
+        });
+        if is_busted || follows_remote_add(dockerfile, instruction) {
+            return;
+        }
+        // What a build gives can name a commit.
+        let is_given = |name: &str| {
+            project
+                .facts()
+                .builds
+                .iter()
+                .any(|build| build.arg(name).is_some())
+        };
+        let value = |name: &str| {
+            if is_given(name) {
+                return None;
+            }
+            let word = visible.get(name)?.value.as_ref()?;
+            Some(word.raw.trim_matches(['"', '\'']).to_owned())
+        };
+        let is_pinned = commands.iter().any(pins_clone);
+        let is_checked = commands.iter().any(checks_content);
+        let text = project.file(id).source.text();
+        let has_clone = commands
+            .iter()
+            .any(|command| command.arguments().iter().any(|word| word.text == "clone"));
+        let mut by_kind: BTreeMap<FetchKind, Vec<(&Command, Fetch)>> = BTreeMap::new();
+        for command in commands {
+            let Some(fetch) = fetch_of(command, &value) else {
+                continue;
+            };
+            let is_fixed = match fetch.kind {
+                FetchKind::Clone => is_pinned,
+                FetchKind::Pull => is_pinned || has_clone,
+                FetchKind::Download => is_checked || installs_version(&fetch.what, command, text),
+                FetchKind::Package => false,
+            };
+            if !is_fixed {
+                by_kind.entry(fetch.kind).or_default().push((command, fetch));
+            }
+        }
+        for (kind, found) in by_kind {
+            let is_all =
+                kind == FetchKind::Clone && found.len() == 1 && is_only_source(project, id, dockerfile);
+            findings.extend(of_kind(id, is_all, kind, &found));
+        }
+    }
+}
+
+fn of_kind(id: FileId, is_all: bool, kind: FetchKind, found: &[(&Command, Fetch)]) -> Option<Finding> {
+    let (command, fetch) = found.first()?;
+    let what = &fetch.what;
+    let severity = match kind {
+        FetchKind::Clone if is_all => Severity::Medium,
+        FetchKind::Pull => Severity::Medium,
+        _ => Severity::Low,
+    };
+    let (message, help) = match kind {
+        FetchKind::Clone if is_all => (
+            format!(
+                "the code of the image is cloned from `{what}`, and the step is cached: later commits never arrive"
+            ),
+            "check out a commit that an `ARG` names, or `COPY` the code from the context",
+        ),
+        FetchKind::Clone => (
+            format!("the clone of `{what}` is cached: its later commits never arrive"),
+            "name a tag or commit (`--branch v1.2.3`), or use `ADD <repository>#<branch>`, for which the builder asks each time",
+        ),
+        FetchKind::Pull => (
+            "`git pull` is cached: it pulls once, and later commits never arrive".to_owned(),
+            "check out a commit that an `ARG` names, or `COPY` the code from the context",
+        ),
+        FetchKind::Download => (
+            format!(
+                "the download of `{what}` is cached: what it names moves on, and the image keeps the first"
+            ),
+            "name a version in the address, or use `ADD <address>`, for which the builder asks each time",
+        ),
+        FetchKind::Package => (
+            format!("`{what}` is taken once and cached: the image keeps the version of the first build"),
+            "name a version, best by an `ARG`",
+        ),
+    };
+    let mut finding =
+        Finding::new(RULE.id, severity, Confidence::Medium, message, (id, command.span)).help(help);
+    for (other, _) in found.iter().skip(1).take(5) {
+        finding = finding.also((id, other.span), "cached too");
+    }
+    Some(finding)
+}
+
+/// Whether a remote `ADD` stands before an instruction in its stage: the builder asks for what it names at every build.
+fn follows_remote_add(dockerfile: &Dockerfile, instruction: usize) -> bool {
+    let before = dockerfile
+        .instructions
+        .get(..instruction)
+        .unwrap_or_default()
+        .iter()
+        .rev();
+    let mut in_stage = before.take_while(|one| one.keyword != "FROM");
+    in_stage.any(|one| {
+        let sources = one
+            .copy_arguments()
+            .map(|arguments| arguments.sources)
+            .unwrap_or_default();
+        one.keyword == "ADD"
+            && sources
+                .iter()
+                .any(|source| source.text.contains("://") || source.text.starts_with("git@"))
+    })
+}
+
+/// Whether a Dockerfile has a single clone, takes nothing from the context, and says what runs: the clone is the program.
+fn is_only_source(project: &Project, id: FileId, dockerfile: &Dockerfile) -> bool {
+    let scripts = &project.file(id).scripts;
+    let commands = scripts.iter().flat_map(|script| script.script.commands());
+    let clones = commands.filter(|command| matches!(git_verb(command), Some((_, "clone"))));
+    let runs = |one: &Instruction| matches!(one.keyword.as_str(), "CMD" | "ENTRYPOINT");
+    clones.count() == 1 && dockerfile.instructions.iter().any(runs) && !copies_from_context(dockerfile)
+}
+
+/// Whether anything comes from the build's context.
+fn copies_from_context(dockerfile: &Dockerfile) -> bool {
+    dockerfile.instructions.iter().any(|one| {
+        let is_mounted = one
+            .mounts
+            .iter()
+            .any(|mount| mount.kind() == "bind" && mount.option("from").is_none());
+        let is_copied = one.copy_from().is_none()
+            && one.copy_arguments().is_some_and(|arguments| {
+                arguments
+                    .sources
+                    .iter()
+                    .any(|source| !source.heredoc && !source.text.contains("://"))
+            });
+        is_mounted || is_copied
+    })
+}
+
+/// Findings about steps that take the lists of packages alone, where a later step of the stage installs from them.
+fn lists_alone(
+    id: FileId,
+    dockerfile: &Dockerfile,
+    runs: &[(usize, &EmbeddedScript)],
+    findings: &mut Vec<Finding>,
+) {
+    let mut last: Option<(Span, usize)> = None;
+    let all = dockerfile.instructions.iter().enumerate();
+    let froms: Vec<usize> = all
+        .filter(|(_, one)| one.keyword == "FROM")
+        .map(|(index, _)| index)
+        .collect();
+    let stage_of = |instruction: usize| froms.partition_point(|from| *from <= instruction);
+    for (instruction, script) in runs {
+        let lists = PackageLists::of(&script.script);
+        let is_same_stage = last.is_some_and(|(_, from)| stage_of(from) == stage_of(*instruction));
+        if !is_same_stage {
+            last = None;
+        }
+        match (lists.update, lists.install) {
+            (Some(update), None) if !lists.may_use => last = Some((update, *instruction)),
+            (Some(_), _) => last = None,
+            (None, Some(install)) => {
+                let Some((update, _)) = last.take() else { continue };
+                let program = if lists.is_apk {
+                    "apk update"
+                } else {
+                    "apt-get update"
+                };
+                let message = format!(
+                    "`{program}` alone in a step is cached: what later steps install comes from old lists"
+                );
+                let finding =
+                    Finding::new(RULE.id, Severity::Medium, Confidence::High, message, (id, update))
+                        .help("put it into the step that installs, joined with `&&`")
+                        .also((id, install), "installs from these lists");
+                findings.push(finding);
+            }
+            (None, None) => {}
+        }
+    }
+}
