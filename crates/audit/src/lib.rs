@@ -4,6 +4,10 @@
 //! Text with spans → facts → findings → fixes. Every reader is tolerant: a broken file is one finding, and the rest goes on.
 //! Pure: no engine, no network, no disk. What is read and written is the caller's business.
 
+/// The invariants that tests share with the fuzz targets name this crate as those do.
+#[cfg(test)]
+extern crate self as unstale_audit;
+
 pub mod bake;
 pub mod baseline;
 mod check;

@@ -13,6 +13,8 @@ mod dialect;
 mod edit;
 mod expand;
 mod functions;
+#[cfg(test)]
+mod invariants;
 mod lexer;
 mod mask;
 mod prepare;

@@ -11,6 +11,8 @@
 
 mod build;
 pub mod edit;
+#[cfg(test)]
+pub(crate) mod invariants;
 mod node;
 mod scalar;
 mod template;

@@ -9,62 +9,20 @@ fn parse(text: &str) -> Yaml {
     yaml
 }
 
-/// All that holds of every tree.
+/// All that holds of every tree, and what only its own module sees: the places of items, with their `-`.
 pub(crate) fn check_tree(yaml: &Yaml) {
-    let text = yaml.text();
-    let fits = |span: Span| assert!(text.get(span.start..span.end).is_some(), "{span:?} in {text:?}");
-    for comment in yaml.comments() {
-        fits(comment.span);
-        assert!(comment.span.slice(text).starts_with('#'));
-    }
+    super::invariants::tree(yaml);
     for node in yaml.nodes() {
-        fits(node.span());
-        fits(node.outer_span());
-        assert!(node.outer_span().contains(node.span()), "{node:?}");
         let mut at = node.span().start;
         for slot in node.slots() {
             assert!(node.span().contains(slot.span), "{node:?} {slot:?}");
-            assert!(at <= slot.span.start, "{node:?} {slot:?} in {text:?}");
+            assert!(at <= slot.span.start, "{node:?} {slot:?} in {:?}", yaml.text());
             at = slot.span.end;
-            let value = Node::new(yaml, slot.value);
-            let mut within = slot.span;
-            if let Some(key) = slot.key {
-                let key = Node::new(yaml, key);
-                assert!(slot.span.contains(key.outer_span()), "{slot:?} {key:?}");
-                within.start = key.outer_span().end;
-            }
-            assert!(
-                within.contains(value.outer_span()),
-                "{slot:?} {value:?} in {text:?}"
-            );
         }
         if let Some((parent, index)) = node.data().parent {
             let slot = Node::new(yaml, parent).slots()[index];
             assert!(slot.value == node.id() || slot.key == Some(node.id()));
         }
-        if let Kind::Scalar(scalar) = node.kind() {
-            check_scalar(yaml, node, scalar);
-        }
-    }
-}
-
-/// Each character of a scalar's text is found in the file, as itself or as an escape.
-fn check_scalar(yaml: &Yaml, node: Node<'_>, scalar: Scalar<'_>) {
-    let text = yaml.text();
-    for (at, character) in scalar.text().char_indices() {
-        let span = scalar.mapped().span(Span::new(at, at + character.len_utf8()));
-        assert!(span.start >= node.span().start, "{node:?} {span:?}");
-        let found = text.get(span.start..span.end);
-        let found = found.unwrap_or_else(|| panic!("{span:?} in {text:?}"));
-        let is_itself = found.chars().eq([character]);
-        let is_escaped = scalar.style() == Style::DoubleQuoted && found.starts_with('\\');
-        // Between lines that are joined there can be one of nothing but templates.
-        let is_break = matches!(character, '\n' | ' ') && (found.trim().is_empty() || yaml.is_templated());
-        let is_quote = character == '\'' && found == "''";
-        assert!(
-            is_itself || is_escaped || is_break || is_quote,
-            "{character:?} is {found:?} in {node:?}"
-        );
     }
 }
 

@@ -1,35 +1,8 @@
 use super::*;
-use crate::shell::{Editor, mask};
-use crate::{FileId, Source, Span};
+use crate::shell::Editor;
+use crate::shell::invariants::{check, hold};
+use crate::{FileId, Source};
 use proptest::prelude::*;
-
-fn check(text: &str, script: &Script) {
-    let fits = |span: Span| {
-        assert!(text.get(span.start..span.end).is_some(), "{span:?} of {text:?}");
-    };
-    let mut before = 0;
-    for command in script.commands() {
-        assert!(!command.words.is_empty());
-        assert!(before <= command.span.start);
-        before = command.span.start;
-        for span in [command.span, command.pipeline, command.statement] {
-            fits(span);
-        }
-        for word in command.words.iter().chain(&command.written) {
-            fits(word.span);
-            fits(word.written());
-            for part in &word.parts {
-                fits(part.span);
-            }
-        }
-        for guard in &command.context.guards {
-            fits(guard.span);
-        }
-    }
-    for span in script.broken() {
-        fits(*span);
-    }
-}
 
 /// Pieces that scripts are made of, so that random texts get somewhere.
 fn pieces() -> impl Strategy<Value = String> {
@@ -122,11 +95,7 @@ proptest! {
 
     #[test]
     fn any_pieces_are_read(text in pieces()) {
-        check(&text, &read(&text));
-        let mapped = MappedText::verbatim(text.as_str(), 0);
-        let masked = mask(&mapped, &crate::workflow::expressions(&text));
-        prop_assert_eq!(masked.text().len(), text.len());
-        check(&text, &Script::read(&masked, Dialect::github()));
+        hold(&text);
     }
 
     /// Removing words gives a text in which exactly these words are gone.

@@ -7,7 +7,8 @@ use crate::yaml::{Kind, Node, Yaml};
 /// Inserts after the entry or item that the node is (in). `content` is an entry (`key: value`) or an item (without its
 /// `-`), on several lines where it has more, indented by two spaces for each level; it gets the file's own indentation.
 ///
-/// Nothing where it does not fit: several lines into braces, or text that goes on after the node on its line.
+/// Nothing where it does not fit: several lines into braces, a second entry into a pair that has no braces (`[a: b]`), or
+/// text that goes on after the node on its line.
 pub fn insert_after(node: Node<'_>, content: &str) -> Option<Vec<Change>> {
     let (parent, index) = place(node)?;
     let yaml = node.yaml();
@@ -32,7 +33,7 @@ pub fn insert_before(node: Node<'_>, content: &str) -> Option<Vec<Change>> {
     let text = yaml.text();
     let slot = parent.slots().get(index)?.span;
     if parent.is_flow() {
-        let content = single_line(content)?;
+        let content = single_line(content).filter(|_| !is_bare_pair(parent))?;
         return Some(vec![Change::insert(slot.start, format!("{content}, "))]);
     }
     let own = column(text, slot.start);
@@ -154,7 +155,7 @@ fn lines(yaml: &Yaml, content: &str, own: Option<usize>, key: usize) -> String {
 
 fn into_flow(yaml: &Yaml, parent: Node<'_>, index: usize, content: &str) -> Option<Vec<Change>> {
     let text = yaml.text();
-    let content = single_line(content)?;
+    let content = single_line(content).filter(|_| !is_bare_pair(parent))?;
     let slot = parent.slots().get(index)?.span;
     let next = skip_trivia(yaml, slot.end);
     let comma = text[next..].starts_with(',').then_some(next);

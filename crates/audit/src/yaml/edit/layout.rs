@@ -138,6 +138,12 @@ pub(super) fn follows_block_scalar(yaml: &Yaml, at: usize) -> bool {
     })
 }
 
+/// Whether it is the pair in `[key: value]`: a mapping of one entry, without braces.
+pub(super) fn is_bare_pair(collection: Node<'_>) -> bool {
+    let first = collection.slots().first();
+    collection.is_flow() && first.is_some_and(|first| first.span.start == collection.span().start)
+}
+
 /// The collection's entries or items, and which of them the node is (in).
 pub(super) fn place(node: Node<'_>) -> Option<(Node<'_>, usize)> {
     let (_, index) = node.data().parent?;

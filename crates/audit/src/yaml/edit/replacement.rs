@@ -33,7 +33,9 @@ pub fn replacement(node: Node<'_>, text: &str) -> Option<Change> {
     let key_end = entry.map_or(0, |entry| entry.key.outer_span().end);
     let has_properties = node.outer_span().start < span.start;
     let is_called = has_properties || (key_end < span.start && file[..span.start].ends_with(mark));
-    if is_key || !is_called {
+    let mut comments = node.yaml().comments();
+    let is_in_comment = comments.any(|one| one.span.start < span.start && span.start <= one.span.end);
+    if is_key || !is_called || is_in_comment {
         return None;
     }
     let content = format!(" {content}");

@@ -2,35 +2,10 @@
 //! differs in exactly what was meant.
 
 use super::*;
-use crate::yaml::tests::{check_tree, files_below, yamlish};
-use crate::yaml::{Kind, Node, Style, Yaml};
+use crate::yaml::Yaml;
+use crate::yaml::invariants::{Count, apply, edits, hold, remove};
+use crate::yaml::tests::{files_below, yamlish};
 use proptest::prelude::*;
-
-fn apply(text: &str, mut changes: Vec<Change>) -> String {
-    changes.sort();
-    let mut result = text.to_owned();
-    for change in changes.iter().rev() {
-        result.replace_range(change.span.start..change.span.end, &change.content);
-    }
-    for pair in changes.windows(2) {
-        assert!(pair[0].span.end <= pair[1].span.start, "{pair:?}");
-    }
-    result
-}
-
-fn remove(text: &str, node: Node<'_>) -> Option<String> {
-    let spans = removal(node)?;
-    Some(apply(
-        text,
-        spans
-            .into_iter()
-            .map(|span| Change {
-                span,
-                content: String::new(),
-            })
-            .collect(),
-    ))
-}
 
 fn removed(text: &str, path: &[&str]) -> String {
     let yaml = Yaml::parse(text).unwrap();
@@ -233,6 +208,42 @@ fn insertions_have_the_file_s_own_form() {
 }
 
 #[test]
+fn a_pair_without_braces_gets_no_second_entry() {
+    for text in [
+        "[a: b]",
+        "[: b]",
+        "[:]",
+        "[{a: b}: c]",
+        "[? a : b]",
+        "[\"a\":b, c]",
+    ] {
+        let yaml = Yaml::parse(text).unwrap();
+        let pair = yaml.root().unwrap().items().next().unwrap();
+        for entry in pair.entries() {
+            assert_eq!(insert_after(entry.value, "c: d"), None, "{text}");
+            assert_eq!(insert_before(entry.value, "c: d"), None, "{text}");
+        }
+        assert_eq!(append(pair, "c: d"), None, "{text}");
+    }
+    let yaml = Yaml::parse("[{a: b}, c: d]").unwrap();
+    let items: Vec<_> = yaml.root().unwrap().items().collect();
+    let inserted = insert_after(items[0].get("a").unwrap(), "e: f").unwrap();
+    assert_eq!(apply(yaml.text(), inserted), "[{a: b, e: f}, c: d]");
+    let inserted = insert_after(items[1], "e: f").unwrap();
+    assert_eq!(apply(yaml.text(), inserted), "[{a: b}, c: d, e: f]");
+}
+
+#[test]
+fn a_document_that_is_not_written_is_not_put_into_a_comment() {
+    for text in ["---\n# --", "a: 1\n---\n# -"] {
+        let yaml = Yaml::parse(text).unwrap();
+        let last = yaml.documents().last().unwrap();
+        assert!(last.is_null(), "{text}");
+        assert_eq!(replacement(last, "x"), None, "{text}");
+    }
+}
+
+#[test]
 fn replacements_keep_the_quotes() {
     let replace = |text: &str, new: &str| {
         let yaml = Yaml::parse(text).unwrap();
@@ -257,158 +268,6 @@ fn replacements_keep_the_quotes() {
     );
 }
 
-/// A tree without places.
-#[derive(Debug, PartialEq)]
-struct Tree {
-    tag: String,
-    anchor: String,
-    form: Form,
-}
-
-#[derive(Debug, PartialEq)]
-enum Form {
-    Null,
-    Text(String, bool),
-    Entries(Vec<(Tree, Tree)>),
-    Items(Vec<Tree>),
-    Alias(String),
-}
-
-/// What an edit is meant to do to a tree.
-#[derive(Clone, Copy)]
-enum Meant<'a> {
-    Nothing,
-    Remove(usize, usize),
-    InsertAfter(usize, usize),
-    Text(usize, &'a str),
-}
-
-fn tree(node: Node<'_>, meant: Meant<'_>) -> Tree {
-    let id = node.id().index();
-    let form = match (node.kind(), meant) {
-        (Kind::Scalar(_), Meant::Text(at, text)) if at == id => Form::Text(text.to_owned(), false),
-        (Kind::Scalar(scalar), _) if scalar.is_null() => Form::Null,
-        (Kind::Scalar(scalar), _) => {
-            let replaced = matches!(meant, Meant::Text(..));
-            Form::Text(
-                scalar.text().to_owned(),
-                scalar.style() == Style::Plain && !replaced,
-            )
-        }
-        (Kind::Alias(name), _) => Form::Alias(name.to_owned()),
-        (kind, _) => {
-            let new = |text: &str| Tree {
-                tag: String::new(),
-                anchor: String::new(),
-                form: Form::Text(text.to_owned(), true),
-            };
-            let (mut entries, mut items) = (Vec::new(), Vec::new());
-            for (index, slot) in node.slots().iter().enumerate() {
-                if matches!(meant, Meant::Remove(at, which) if (at, which) == (id, index)) {
-                    continue;
-                }
-                let value = tree(Node::new(node.yaml(), slot.value), meant);
-                let is_next = matches!(meant, Meant::InsertAfter(at, which) if (at, which) == (id, index));
-                match slot.key {
-                    Some(key) => {
-                        entries.push((tree(Node::new(node.yaml(), key), meant), value));
-                        if is_next {
-                            entries.push((new("newkey"), new("newvalue")));
-                        }
-                    }
-                    None => {
-                        items.push(value);
-                        if is_next {
-                            items.push(new("newitem"));
-                        }
-                    }
-                }
-            }
-            match kind {
-                Kind::Mapping => Form::Entries(entries),
-                _ => Form::Items(items),
-            }
-        }
-    };
-    Tree {
-        tag: node.tag().unwrap_or_default().to_owned(),
-        anchor: node.anchor().map_or(String::new(), |(name, _)| name.to_owned()),
-        form,
-    }
-}
-
-fn trees(yaml: &Yaml, meant: Meant<'_>) -> Vec<Tree> {
-    yaml.documents().map(|node| tree(node, meant)).collect()
-}
-
-/// With the styles of scalars forgotten.
-fn plain_trees(yaml: &Yaml) -> Vec<Tree> {
-    trees(yaml, Meant::Text(usize::MAX, ""))
-}
-
-fn reread(text: &str, edited: &str) -> Yaml {
-    let yaml = Yaml::parse(edited).unwrap_or_else(|error| panic!("{error}\n{text:?}\n{edited:?}"));
-    check_tree(&yaml);
-    yaml
-}
-
-/// How many edits were possible and how many were tried.
-#[derive(Debug, Default)]
-struct Count {
-    made: usize,
-    tried: usize,
-}
-
-fn check_edits(yaml: &Yaml, node: Node<'_>, words: &str, count: &mut Count) {
-    let text = yaml.text();
-    if let Some((mut parent, mut index)) = layout::place(node) {
-        count.tried += 2;
-        if let Some(edited) = remove(text, node) {
-            count.made += 1;
-            while parent.slots().len() == 1 {
-                let Some(above) = layout::place(parent) else { break };
-                (parent, index) = above;
-            }
-            let expected = trees(yaml, Meant::Remove(parent.id().index(), index));
-            let found = reread(text, &edited);
-            let is_emptied = parent.slots().len() == 1 && !parent.is_flow();
-            if !is_emptied {
-                assert_eq!(
-                    trees(&found, Meant::Nothing),
-                    expected,
-                    "{node:?}\n{text:?}\n{edited:?}"
-                );
-            }
-        }
-        let (parent, index) = layout::place(node).unwrap();
-        let new = match parent.kind() {
-            Kind::Mapping => "newkey: newvalue",
-            _ => "newitem",
-        };
-        if let Some(changes) = insert_after(node, new) {
-            count.made += 1;
-            let edited = apply(text, changes);
-            let expected = trees(yaml, Meant::InsertAfter(parent.id().index(), index));
-            assert_eq!(
-                trees(&reread(text, &edited), Meant::Nothing),
-                expected,
-                "{node:?}\n{text:?}\n{edited:?}"
-            );
-        }
-    }
-    count.tried += 1;
-    if let Some(change) = replacement(node, words) {
-        count.made += 1;
-        let edited = apply(text, vec![change]);
-        let expected = trees(yaml, Meant::Text(node.id().index(), words));
-        assert_eq!(
-            plain_trees(&reread(text, &edited)),
-            expected,
-            "{node:?}\n{text:?}\n{edited:?}"
-        );
-    }
-}
-
 const SAMPLES: &[&str] = &[
     "a: &a\n  b: 1 # c\n\n  # d\n  e: [x, {y: z}, 'q']\nf: *a\ng:\n- 1\n- k: v\n  l: |\n    text\n\n- - n\n  - m\n",
     "services:\n  web:\n    build: {context: ., args: [A=1, B]}\n    command: >-\n      one\n      two\n\n  # db\n  db: !reset null\n",
@@ -427,7 +286,7 @@ proptest! {
     fn edits_of_samples_do_what_is_meant(sample in 0..SAMPLES.len(), at: prop::sample::Index, words in "[ -~\n\té]{0,12}") {
         let yaml = Yaml::parse(SAMPLES[sample]).unwrap();
         let nodes: Vec<_> = yaml.nodes().collect();
-        check_edits(&yaml, nodes[at.index(nodes.len())], &words, &mut Count::default());
+        edits(&yaml, nodes[at.index(nodes.len())], &words, &mut Count::default());
     }
 
     #[test]
@@ -435,9 +294,17 @@ proptest! {
         if let Ok(yaml) = Yaml::parse(&text) && !yaml.is_templated() {
             let nodes: Vec<_> = yaml.nodes().collect();
             if !nodes.is_empty() {
-                check_edits(&yaml, nodes[at.index(nodes.len())], &words, &mut Count::default());
+                edits(&yaml, nodes[at.index(nodes.len())], &words, &mut Count::default());
             }
         }
+    }
+}
+
+/// What the fuzz target found.
+#[test]
+fn texts_that_fuzzing_found_keep_the_rules() {
+    for text in ["[: *\"]", "[:]", "---\n# --", "# c\n---\n# d\n---\n# e-"] {
+        hold(text);
     }
 }
 
@@ -461,7 +328,7 @@ fn corpus_of_edits() {
         for (index, node) in nodes.iter().enumerate().step_by(step) {
             let words = ["x", "a: b", "1", "one\ntwo\n", "it's \"q\""][index / step % 5];
             let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                check_edits(&yaml, *node, words, &mut count);
+                edits(&yaml, *node, words, &mut count);
             }));
             assert!(checked.is_ok(), "{}", path.display());
         }
