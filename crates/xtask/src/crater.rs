@@ -10,12 +10,12 @@ use clap::Args;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use unstale_audit::rules::RULES;
 use unstale_audit::{Checker, File, Finding, Project, Settings, Source, Tree};
 use unstale_flow::check::discover::{Discovery, EntryKind, LARGEST_FILE, discover};
 
-/// No file, and no rule on a project, may take longer.
+/// No file, and no rule on a project, may take longer, in time of the processor: what else runs on the machine is not ours.
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// What is checked, and what is drawn from it.
@@ -163,9 +163,9 @@ fn check(
 
 /// Runs something; a panic or a long time is a fault.
 fn timed<T>(tally: &mut Tally, what: &str, run: impl FnOnce() -> T) -> Option<T> {
-    let started = Instant::now();
+    let started = processor_time();
     let result = catch_unwind(AssertUnwindSafe(run));
-    let took = started.elapsed();
+    let took = processor_time().saturating_sub(started);
     if took > LIMIT {
         tally
             .faults
@@ -183,6 +183,13 @@ fn timed<T>(tally: &mut Tally, what: &str, run: impl FnOnce() -> T) -> Option<T>
             None
         }
     }
+}
+
+/// What this thread has used so far.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 fn print(tally: &mut Tally) {
