@@ -104,6 +104,20 @@ last: &k !!str |-  # header
 }
 
 #[test]
+fn a_colon_further_out_is_none_of_a_key_without_value() {
+    let text = "a:\n ? b\n:\n  c: d\n";
+    let yaml = parse(text);
+    let entries: Vec<_> = yaml.root().unwrap().entries().collect();
+    let places: Vec<_> = entries.iter().map(|entry| entry.span.slice(text)).collect();
+    assert_eq!(places, ["a:\n ? b", ":\n  c: d"]);
+    let text = "\u{FEFF}? b\n:\n? c\n# c\n:\n";
+    let yaml = parse(text);
+    let entries: Vec<_> = yaml.root().unwrap().entries().collect();
+    let places: Vec<_> = entries.iter().map(|entry| entry.span.slice(text)).collect();
+    assert_eq!(places, ["? b\n:", "? c\n# c\n:"]);
+}
+
+#[test]
 fn a_script_in_a_block_is_found_in_the_file() {
     let text = "jobs:\r\n  - run: |\r\n      docker build .\r\n\r\n        --pull\r\n  - run: >-\r\n      docker\r\n      build\r\n\r\n      next\r\n";
     let yaml = parse(text);

@@ -32,6 +32,22 @@ impl Builder<'_> {
         Some(at)
     }
 
+    /// Whether a `:` at `at` can belong to the entry that begins at `entry` in a block: it stands on the line of its key, or
+    /// at the column of its `?`. Else it begins an entry without a key further out.
+    fn is_own_colon(&self, entry: Option<usize>, at: usize) -> bool {
+        let column = |at: usize| {
+            let before = &self.parsed[..at];
+            let line = before
+                .rfind(['\n', '\r'])
+                .map_or(before, |end| &before[end + 1..]);
+            line.trim_start_matches('\u{FEFF}').chars().count()
+        };
+        !Span::new(self.cursor, at)
+            .slice(self.parsed)
+            .contains(['\n', '\r'])
+            || entry.is_some_and(|entry| column(entry) == column(at))
+    }
+
     /// Goes over the indicators before a node that begins at `start` (with its properties) or, if that is not known, is
     /// not written. Where the node's entry or item begins.
     pub(super) fn begin(&mut self, start: Option<usize>) -> usize {
@@ -48,7 +64,8 @@ impl Builder<'_> {
             Content::Sequence { flow, .. } => (false, flow),
             _ => return start.unwrap_or(self.cursor),
         };
-        let waits = open.key.is_some();
+        let entry = open.key.map(|(_, start)| start);
+        let waits = entry.is_some();
         if flow && !waits {
             while before(self.skip_trivia(self.cursor)) && self.indicator(b',').is_some() {}
         }
@@ -57,6 +74,7 @@ impl Builder<'_> {
             return start.unwrap_or(next);
         }
         let found = match (is_mapping, waits) {
+            (true, true) if start.is_none() && !flow && !self.is_own_colon(entry, next) => None,
             (true, true) => self.indicator(b':'),
             (true, false) => self.indicator(b'?'),
             (false, _) if !flow => self.indicator(b'-'),

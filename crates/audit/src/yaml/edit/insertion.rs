@@ -7,8 +7,8 @@ use crate::yaml::{Kind, Node, Yaml};
 /// Inserts after the entry or item that the node is (in). `content` is an entry (`key: value`) or an item (without its
 /// `-`), on several lines where it has more, indented by two spaces for each level; it gets the file's own indentation.
 ///
-/// Nothing where it does not fit: several lines into braces, a second entry into a pair that has no braces (`[a: b]`), or
-/// text that goes on after the node on its line.
+/// Nothing where it does not fit: several lines into braces, a second entry into a pair that has no braces (`[a: b]`),
+/// text that goes on after the node on its line, or a block scalar that ends with the text in a line of spaces.
 pub fn insert_after(node: Node<'_>, content: &str) -> Option<Vec<Change>> {
     let (parent, index) = place(node)?;
     let yaml = node.yaml();
@@ -19,6 +19,10 @@ pub fn insert_after(node: Node<'_>, content: &str) -> Option<Vec<Change>> {
     }
     let own = column(text, slot.start);
     let end = with_own_comments(yaml, rest_of_line(yaml, slot.end)?, own);
+    // Spaces that end the text can be of a scalar that keeps its breaks, and a break after them would be one more.
+    if end == text.len() && end > line_start(text, end) && is_first_on_line(text, end) {
+        return None;
+    }
     let content = item_or_entry(parent, content);
     let lines = lines(yaml, &content, Some(own), 0);
     let line_break = line_break(text);

@@ -234,6 +234,19 @@ fn a_pair_without_braces_gets_no_second_entry() {
 }
 
 #[test]
+fn a_kept_scalar_gets_no_line_break_more() {
+    let insert = |text: &str| {
+        let yaml = Yaml::parse(text).unwrap();
+        let key = yaml.root().unwrap().entries().next().unwrap().key;
+        insert_after(key, "b: 1").map(|changes| apply(text, changes))
+    };
+    assert_eq!(insert("a: >+\n  x\n "), None);
+    assert_eq!(insert("a: >+\n\n "), None);
+    assert_eq!(insert("a: >+\n  x\n\n").as_deref(), Some("a: >+\n  x\n\nb: 1\n"));
+    assert_eq!(insert("a: x\n ").as_deref(), Some("a: x\nb: 1\n "));
+}
+
+#[test]
 fn a_document_that_is_not_written_is_not_put_into_a_comment() {
     for text in ["---\n# --", "a: 1\n---\n# -"] {
         let yaml = Yaml::parse(text).unwrap();
@@ -303,7 +316,13 @@ proptest! {
 /// What the fuzz target found.
 #[test]
 fn texts_that_fuzzing_found_keep_the_rules() {
-    for text in ["[: *\"]", "[:]", "---\n# --", "# c\n---\n# d\n---\n# e-"] {
+    for text in [
+        "[: *\"]",
+        "[:]",
+        "---\n# --",
+        "# c\n---\n# d\n---\n# e-",
+        ": >+\n\n ",
+    ] {
         hold(text);
     }
 }
