@@ -61,6 +61,12 @@ impl Scratch {
         for (variable, folder) in FOLDERS {
             command.env(variable, self.root.join(folder));
         }
+        // The example's base image is made of it, and the machine need not have one.
+        let home = Home::from_env();
+        let busybox = ["bin", "usr/bin"].map(|folder| home.join(format!("dist/native/{folder}/busybox")));
+        if let Some(busybox) = busybox.into_iter().find(|path| path.exists()) {
+            command.env("BUSYBOX", busybox);
+        }
         let nowhere = || format!("unix://{}", self.root.join("no-engine.sock").display());
         command.env(
             "DOCKER_HOST",

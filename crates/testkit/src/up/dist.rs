@@ -33,6 +33,8 @@ impl Dist {
             "docker-compose-v2",
             "docker-compose",
             "docker-registry",
+            // What docker-init is a link to.
+            "tini",
             // Libraries that a minimal system may lack.
             "libdevmapper1.02.1",
             "libseccomp2",
@@ -53,7 +55,7 @@ impl Dist {
             "containerd",
         ];
         Self::ensure(home, "testing", |target| {
-            Archive::testing(&home.join("apt"))?.unpack(&required, &[], target)
+            Archive::testing(&home.join("apt"))?.unpack(&required, &["tini"], target)
         })
     }
 
