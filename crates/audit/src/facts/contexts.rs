@@ -188,7 +188,8 @@ fn context(
             _ => {}
         }
     }
-    if ignore == ContextIgnore::Missing {
+    // Podman and Buildah take it before `.dockerignore`: which one counts depends on who builds.
+    if ignore != ContextIgnore::Unread {
         let other = resolve(folder, ".containerignore");
         if other.is_some_and(|other| project.tree().files.contains(&other)) {
             ignore = ContextIgnore::Unread;

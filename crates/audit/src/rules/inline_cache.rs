@@ -43,8 +43,8 @@
 //!
 //! ## Fix safety
 //!
-//! Safe where nothing in the project reads the image's cache and the build does not push the image. Else it is for you to
-//! decide: builds that read it take longer.
+//! Safe where nothing in the project reads the image's cache, no option of the build is hidden in a variable, and the build does
+//! not push the image. Else it is for you to decide: builds that read it take longer.
 //!
 //! ## References
 //!
@@ -172,7 +172,12 @@ fn of(project: &Project, inline: &Inline<'_>, imports: &[CacheAt<'_>]) -> Findin
         let place = (import.cache.file, import.cache.span);
         finding = finding.also(place, format!("{verb} it back{by}"));
     }
-    let is_safe = readers.is_empty() && !inline.builds.iter().any(|build| build.push);
+    // A variable of a script or Makefile may hold a `--cache-from` that is not seen here.
+    let is_open = inline.builds.iter().any(|build| build.is_open);
+    if is_open && readers.is_empty() {
+        finding.confidence = Confidence::Low;
+    }
+    let is_safe = readers.is_empty() && !is_open && !inline.builds.iter().any(|build| build.push);
     finding.fix(fix(project, inline, is_safe))
 }
 

@@ -272,8 +272,9 @@ fn the_help_says_what_there_is() {
       plan   Say what a build would run and why, without running anything
       why    Say why the steps of a build ran, and where reused results came from
       clear  Clear caches, and prove that they are cleared
+      check  Find cache and staleness hazards in Dockerfiles, Compose files, scripts and CI workflows
       log    Show what was built before
-      init   Write files into the project that call unstale
+      init   Write what the project promises into unstale.toml, or files that call unstale
 
     Options:
       -H, --host <ADDRESS>  The Docker engine to use, such as unix:///run/docker.sock or ssh://host (default: as the docker command)
