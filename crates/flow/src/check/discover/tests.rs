@@ -26,7 +26,7 @@ fn paths(found: &[TreePath]) -> Vec<&str> {
 }
 
 fn found(folder: &tempfile::TempDir, path: &str) -> Discovery {
-    discover(folder.path(), &[folder.path().join(path)]).unwrap()
+    discover(Path::new("/proc"), &[folder.path().join(path)]).unwrap()
 }
 
 #[test]
