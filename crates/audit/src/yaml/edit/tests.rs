@@ -325,6 +325,9 @@ fn texts_that_fuzzing_found_keep_the_rules() {
         ": a\n: ?\n:\n :",
         "...\n- /",
         "- a\r\t#\n -",
+        "on: [? ,sh, pull_request]\n\njobs:\n  ",
+        "[? , a]",
+        "{? , a: b}",
     ] {
         hold(text);
     }
