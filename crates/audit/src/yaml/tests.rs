@@ -118,6 +118,20 @@ fn a_colon_further_out_is_none_of_a_key_without_value() {
 }
 
 #[test]
+fn ends_of_no_document_belong_to_no_node() {
+    for text in [
+        "...\n- a\n- b\n",
+        "\u{FEFF}... # c\n...\n- a\n- b\n",
+        "x\n...\n...\n- a\n- b\n",
+    ] {
+        let yaml = parse(text);
+        let last = yaml.documents().last().unwrap();
+        assert_eq!(last.span().slice(text), "- a\n- b", "{text:?}");
+    }
+    assert_eq!(parse("...x\n").root().unwrap().as_str(), Some("...x"));
+}
+
+#[test]
 fn a_script_in_a_block_is_found_in_the_file() {
     let text = "jobs:\r\n  - run: |\r\n      docker build .\r\n\r\n        --pull\r\n  - run: >-\r\n      docker\r\n      build\r\n\r\n      next\r\n";
     let yaml = parse(text);

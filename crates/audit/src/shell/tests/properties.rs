@@ -143,6 +143,18 @@ proptest! {
 }
 
 #[test]
+fn a_default_stands_between_characters_where_its_brace_is_missing() {
+    for text in ["A${=®", "A${x:=®", "bash -c \"\\${x:=®\\\"a\\\"}\"", "${x:=é}"] {
+        hold(text);
+    }
+    let script = read("echo ${x:=é}");
+    let crate::shell::Value::Scalar(word) = &script.assignments()[0].value else {
+        panic!("{script:?}");
+    };
+    assert_eq!((word.text.as_str(), word.span), ("é", crate::Span::new(10, 12)));
+}
+
+#[test]
 fn deep_nesting_is_read_up_to_a_depth() {
     for (open, close) in [
         ("(", ")"),

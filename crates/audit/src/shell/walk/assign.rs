@@ -110,10 +110,14 @@ impl Walker {
             let Some(default) = operator.strip_prefix(":=").or_else(|| operator.strip_prefix('=')) else {
                 continue;
             };
-            // Its characters stand at the end of the expansion, before the brace.
-            let end = part.span.end.saturating_sub(1);
-            let start = end.saturating_sub(default.len()).max(part.span.start);
-            let text = Arc::new(MappedText::verbatim(default, start));
+            let mut text = MappedText::default();
+            let is_verbatim = part.span.len() == part.text.len();
+            match part.span.end.checked_sub(1 + default.len()) {
+                // Its characters stand at the end of the expansion, before the brace.
+                Some(start) if is_verbatim && part.text.ends_with('}') => text.push(default, start),
+                _ => text.push_as(default, part.span),
+            }
+            let text = Arc::new(text);
             let value = Value::Scalar(lexer::word(&text, Span::new(0, default.len())));
             self.assignments.push(Assignment {
                 name: name.clone(),

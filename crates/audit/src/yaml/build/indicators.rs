@@ -32,6 +32,21 @@ impl Builder<'_> {
         Some(at)
     }
 
+    /// Goes over `...` that end no document: those before the first, and those after another. They have no event.
+    fn skip_document_ends(&mut self) {
+        loop {
+            let at = self.skip_trivia(self.cursor);
+            let (before, rest) = self.parsed.split_at(at);
+            let is_first = before.is_empty() || before.ends_with(['\n', '\r', '\u{FEFF}']);
+            match rest.strip_prefix("...") {
+                Some(rest) if is_first && (rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r'])) => {
+                    self.cursor = at + 3;
+                }
+                _ => return,
+            }
+        }
+    }
+
     /// Whether a `:` at `at` can belong to the entry that begins at `entry` in a block: it stands on the line of its key, or
     /// at the column of its `?`. Else it begins an entry without a key further out.
     fn is_own_colon(&self, entry: Option<usize>, at: usize) -> bool {
@@ -51,6 +66,9 @@ impl Builder<'_> {
     /// Goes over the indicators before a node that begins at `start` (with its properties) or, if that is not known, is
     /// not written. Where the node's entry or item begins.
     pub(super) fn begin(&mut self, start: Option<usize>) -> usize {
+        if self.open.is_empty() {
+            self.skip_document_ends();
+        }
         let Some((open, data)) = self
             .open
             .last()

@@ -161,6 +161,10 @@ fn into_flow(yaml: &Yaml, parent: Node<'_>, index: usize, content: &str) -> Opti
     let text = yaml.text();
     let content = single_line(content).filter(|_| !is_bare_pair(parent))?;
     let slot = parent.slots().get(index)?.span;
+    // A `?` with nothing behind it is a word once a comma touches it.
+    if slot.slice(text) == "?" {
+        return None;
+    }
     let next = skip_trivia(yaml, slot.end);
     let comma = text[next..].starts_with(',').then_some(next);
     let after = comma.map_or(slot.end, |comma| comma + 1);

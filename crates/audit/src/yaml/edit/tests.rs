@@ -322,6 +322,12 @@ fn texts_that_fuzzing_found_keep_the_rules() {
         "---\n# --",
         "# c\n---\n# d\n---\n# e-",
         ": >+\n\n ",
+        ": a\n: ?\n:\n :",
+        "...\n- /",
+        "- a\r\t#\n -",
+        "on: [? ,sh, pull_request]\n\njobs:\n  ",
+        "[? , a]",
+        "{? , a: b}",
     ] {
         hold(text);
     }
