@@ -56,7 +56,16 @@ impl MappedText {
 
     /// Where a span of the text stands in the file. What lies between two pieces (indentation, quotes) is within the
     /// result if the span reaches over it.
+    ///
+    /// A span that cuts a character is widened to the whole of it.
     pub fn span(&self, span: Span) -> Span {
+        let mut span = Span::new(span.start.min(self.text.len()), span.end.min(self.text.len()));
+        while !self.text.is_char_boundary(span.start) {
+            span.start -= 1;
+        }
+        while !self.text.is_char_boundary(span.end) {
+            span.end += 1;
+        }
         let start = self.start(span.start);
         if span.is_empty() {
             return Span::new(start, start);
@@ -124,6 +133,13 @@ impl MappedText {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_that_cuts_a_character_is_widened() {
+        let text = MappedText::verbatim("a\u{fffd}b", 10);
+        assert_eq!(text.span(Span::new(2, 3)), Span::new(11, 14));
+        assert_eq!(text.span(Span::new(2, 9)), Span::new(11, 15));
+    }
 
     /// `say "a\"b" c` with the escapes of the quotes taken off: `a"b`.
     #[test]
