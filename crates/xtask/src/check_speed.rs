@@ -3,15 +3,16 @@
 //!
 //! Must not: compare what the programs find; they look for different things.
 
-use std::fs;
+use std::fs::{self, File, FileTimes};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use tempfile::TempDir;
-use testkit::{Measured, Openings, measure};
+use testkit::{Measured, measure};
 
 use crate::corpus::kind::Kind;
 use crate::corpus::store;
@@ -67,8 +68,8 @@ pub fn measure_all(arguments: &Arguments) -> Result<bool, String> {
         &format!(
             "{} real files from public projects, among them {} Compose files and {} Dockerfiles; `unstale check` (release \
              build) and the peer get the same files as arguments, by turns, {rounds} times each, after one run that is not \
-             counted. In that run the kernel counts the openings of files, so that no program can leave any out. Times are \
-             those of the whole command with the output in a file. \"Processes\" is `xargs` with one process for each \
+             counted. In that run every file must be read, by its time of access, so that no program can leave any out. \
+             Times are those of the whole command with the output in a file. \"Processes\" is `xargs` with one process for each \
              core, {CHUNKS} chunks for each. A check must be {FASTER_THAN_DCLINT:.0} times faster than dclint, and at least \
              as fast as hadolint in its faster way. The programs look for different things: this says nothing about what \
              they find.",
@@ -78,8 +79,8 @@ pub fn measure_all(arguments: &Arguments) -> Result<bool, String> {
         ),
         &peers.join(", "),
     );
-    text.push_str("| files | program | median | min | max | times our median | files opened | exit code |\n");
-    text.push_str("|---|---|--:|--:|--:|--:|--:|--:|\n");
+    text.push_str("| files | program | median | min | max | times our median | exit code |\n");
+    text.push_str("|---|---|--:|--:|--:|--:|--:|\n");
     let mut good = true;
     let comparisons = [
         ("Compose", &compose, &arguments.dclint, "dclint"),
@@ -93,7 +94,7 @@ pub fn measure_all(arguments: &Arguments) -> Result<bool, String> {
         text.push_str(&lines);
     }
     let all = Contender::ours(&unstale, vec![".".to_owned()]);
-    let rows = by_turns(&place, &[all], compose.len() + dockerfiles.len(), rounds)?;
+    let rows = by_turns(&place, &[all], &[compose, dockerfiles].concat(), rounds)?;
     let lines = table(&format!("all {}", place.all.len()), &rows);
     print!("{lines}");
     text.push_str(&lines);
@@ -112,7 +113,7 @@ struct Place {
 
 impl Place {
     fn new(tree: &Path) -> Result<Place, String> {
-        let failed = |error: std::io::Error| format!("cannot read {}: {error}", tree.display());
+        let failed = |error: io::Error| format!("cannot read {}: {error}", tree.display());
         let tree = fs::canonicalize(tree).map_err(failed)?;
         let all = store::files(&tree).map_err(failed)?;
         let home = tempfile::tempdir().map_err(|error| format!("cannot make a folder: {error}"))?;
@@ -165,15 +166,40 @@ impl Place {
         Ok(format!("{name} {number}"))
     }
 
-    /// The folders that these files are in.
-    fn folders(&self, files: &[String]) -> Vec<PathBuf> {
-        let mut folders: Vec<PathBuf> = files
+    /// Sets the files' times of access back, so that the next reading of each can be seen.
+    fn forget_readings(&self, files: &[String]) -> io::Result<()> {
+        let long_ago = FileTimes::new().set_accessed(SystemTime::UNIX_EPOCH);
+        files
             .iter()
-            .filter_map(|file| self.tree.join(file).parent().map(Path::to_owned))
-            .collect();
-        folders.sort();
-        folders.dedup();
-        folders
+            .try_for_each(|file| File::open(self.tree.join(file))?.set_times(long_ago))
+    }
+
+    /// The files that nobody read since their times of access were set back.
+    fn unread<'f>(&self, files: &'f [String]) -> io::Result<Vec<&'f str>> {
+        let mut unread = Vec::new();
+        for file in files {
+            if fs::metadata(self.tree.join(file))?.accessed()? == SystemTime::UNIX_EPOCH {
+                unread.push(file.as_str());
+            }
+        }
+        Ok(unread)
+    }
+
+    /// A file system that keeps no times of access would let everything count as unread.
+    fn must_keep_times_of_access(&self, files: &[String]) -> Result<(), String> {
+        let failed = |error: io::Error| format!("cannot watch the tree: {error}");
+        let Some(first) = files.get(..1) else {
+            return Ok(());
+        };
+        self.forget_readings(first).map_err(failed)?;
+        fs::read(self.tree.join(&first[0])).map_err(failed)?;
+        match self.unread(first).map_err(failed)?.is_empty() {
+            true => Ok(()),
+            false => Err(format!(
+                "{} is on a file system that keeps no times of access (noatime): copy it to another one",
+                self.tree.display()
+            )),
+        }
     }
 }
 
@@ -253,7 +279,6 @@ impl Contender {
 struct Row {
     name: String,
     times: Times,
-    opened: u64,
     code: i32,
 }
 
@@ -276,21 +301,31 @@ fn compare(
         Contender::peer(peer, files),
         Contender::parallel(peer, files, place)?,
     ];
-    by_turns(place, &contenders, files.len(), rounds)
+    by_turns(place, &contenders, files, rounds)
 }
 
 /// Runs all once to see that they read the files, then by turns, another one first in each round.
-fn by_turns(place: &Place, contenders: &[Contender], files: usize, rounds: u32) -> Result<Vec<Row>, String> {
-    let mut seen = Vec::new();
+fn by_turns(
+    place: &Place,
+    contenders: &[Contender],
+    files: &[String],
+    rounds: u32,
+) -> Result<Vec<Row>, String> {
+    let failed = |error: io::Error| format!("cannot watch the tree: {error}");
+    place.must_keep_times_of_access(files)?;
+    let mut codes = Vec::new();
     for contender in contenders {
-        let failed = |error: std::io::Error| format!("cannot watch the tree: {error}");
-        let mut openings = Openings::watch(place.folders(&place.all)).map_err(failed)?;
+        place.forget_readings(files).map_err(failed)?;
         let measured = contender.run(place)?;
-        let opened = openings.count().map_err(failed)?;
-        if opened < files as u64 {
-            return Err(format!("{} opened {opened} of {files} files", contender.name));
+        if let unread @ [first, ..] = place.unread(files).map_err(failed)?.as_slice() {
+            return Err(format!(
+                "{} left out {} of {} files, {first} for one",
+                contender.name,
+                unread.len(),
+                files.len()
+            ));
         }
-        seen.push((opened, measured.status.code().unwrap_or(-1)));
+        codes.push(measured.status.code().unwrap_or(-1));
     }
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); contenders.len()];
     for round in 0..rounds as usize {
@@ -299,11 +334,10 @@ fn by_turns(place: &Place, contenders: &[Contender], files: usize, rounds: u32) 
             times[at].push(contenders[at].run(place)?.duration);
         }
     }
-    let rows = contenders.iter().zip(times).zip(seen);
-    let row = |((contender, times), (opened, code)): ((&Contender, Vec<Duration>), (u64, i32))| Row {
+    let rows = contenders.iter().zip(times).zip(codes);
+    let row = |((contender, times), code): ((&Contender, Vec<Duration>), i32)| Row {
         name: contender.name.clone(),
         times: Times::new(&times),
-        opened,
         code,
     };
     Ok(rows.map(row).collect())
@@ -326,16 +360,8 @@ fn table(files: &str, rows: &[Row]) -> String {
     let ours = rows.first().map_or(f64::NAN, |row| row.times.median());
     let row = |row: &Row| {
         let ratio = row.times.median() / ours;
-        let Row {
-            name,
-            times,
-            opened,
-            code,
-        } = row;
-        format!(
-            "| {files} | {name} | {} | {ratio:.1} | {opened} | {code} |\n",
-            times.cells()
-        )
+        let Row { name, times, code } = row;
+        format!("| {files} | {name} | {} | {ratio:.1} | {code} |\n", times.cells())
     };
     rows.iter().map(row).collect()
 }
@@ -348,7 +374,6 @@ mod tests {
         let row = |seconds: &f64| Row {
             name: String::new(),
             times: Times::new(&[Duration::from_secs_f64(*seconds)]),
-            opened: 0,
             code: 0,
         };
         seconds.iter().map(row).collect()
@@ -376,11 +401,17 @@ mod tests {
             arguments: files.iter().map(|file| (*file).to_owned()).collect(),
             codes: &[0],
         };
-        let rows = by_turns(&place, &[cat(&["a.sh", "b.sh"])], 2, 1).expect("both are read");
-        assert_eq!(rows[0].opened, 2);
-        assert!(by_turns(&place, &[cat(&["a.sh"])], 2, 1).is_err());
+        let files = ["a.sh", "b.sh"].map(str::to_owned);
+        let rows = by_turns(&place, &[cat(&["a.sh", "b.sh"])], &files, 1).expect("both are read");
+        assert_eq!(rows.len(), 1);
+        for left_out in [vec!["a.sh"], vec!["a.sh", "a.sh"]] {
+            let error = by_turns(&place, &[cat(&left_out)], &files, 1)
+                .err()
+                .expect("b.sh is not read");
+            assert_eq!(error, "cat left out 1 of 2 files, b.sh for one");
+        }
         assert!(
-            by_turns(&place, &[cat(&["a.sh", "b.sh", "c.sh"])], 2, 1).is_err(),
+            by_turns(&place, &[cat(&["a.sh", "b.sh", "c.sh"])], &files, 1).is_err(),
             "a failure is no measurement"
         );
     }

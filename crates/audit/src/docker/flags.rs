@@ -393,6 +393,9 @@ pub(super) const IMAGE: Table = table(
     &["all-tags/a", "quiet/q", "force/f"],
 );
 
+/// podman's and buildah's `--all` means every image; docker has none.
+pub(super) const REMOVE_IMAGES: Table = table(&["platform"], &["all/a", "force/f", "prune/p", "ignore/i"]);
+
 pub(super) const SAVE: Table = table(&["output/o", "platform", "format"], &["quiet/q"]);
 
 pub(super) const COMMIT: Table = first(&["message/m", "author/a", "change/c"], &["pause/p", "quiet/q"]);

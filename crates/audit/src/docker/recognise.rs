@@ -172,9 +172,9 @@ impl Reader<'_> {
             "image" => match sub.as_str() {
                 "build" => self.build(tool, at + 1, false),
                 "prune" => self.prune(tool, at + 1, PruneScope::Image),
-                "rm" | "remove" => {
-                    self.finish(tool, at + 1, &flags::IMAGE, |_, list| Action::RemoveImages(list))
-                }
+                "rm" | "remove" => self.finish(tool, at + 1, &flags::REMOVE_IMAGES, |_, list| {
+                    Action::RemoveImages(list)
+                }),
                 "tag" => self.finish(tool, at + 1, &flags::IMAGE, |_, list| Action::Tag(list)),
                 _ => match transfer(&sub) {
                     Some(transfer) => self.transfer(tool, at + 1, transfer),
@@ -203,7 +203,9 @@ impl Reader<'_> {
             "service" if sub == "update" => self.finish(tool, at + 1, &flags::SERVICE_UPDATE, |_, list| {
                 Action::ServiceUpdate(list)
             }),
-            "rmi" => self.finish(tool, at, &flags::IMAGE, |_, list| Action::RemoveImages(list)),
+            "rmi" => self.finish(tool, at, &flags::REMOVE_IMAGES, |_, list| {
+                Action::RemoveImages(list)
+            }),
             "tag" => self.finish(tool, at, &flags::IMAGE, |_, list| Action::Tag(list)),
             "system" | "network" | "stack" | "service" | "context" | "plugin" | "swarm" | "manifest" => {
                 self.other(tool, at, 2)
@@ -353,7 +355,9 @@ impl Reader<'_> {
         let tool = Tool::Buildah;
         Some(match self.text(at) {
             "bud" | "build" | "build-using-dockerfile" => self.build(tool, at, false),
-            "rmi" => self.finish(tool, at, &flags::IMAGE, |_, list| Action::RemoveImages(list)),
+            "rmi" => self.finish(tool, at, &flags::REMOVE_IMAGES, |_, list| {
+                Action::RemoveImages(list)
+            }),
             "tag" => self.finish(tool, at, &flags::IMAGE, |_, list| Action::Tag(list)),
             verb => match transfer(verb) {
                 Some(transfer) => self.transfer(tool, at, transfer),

@@ -102,6 +102,14 @@ pub(crate) fn written(project: &Project, file: FileId, span: Span) -> String {
     value.trim().trim_matches(['"', '\'', '\\']).trim().to_owned()
 }
 
+/// An image's name without its tag.
+fn repository(image: &str) -> &str {
+    match image.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => image,
+    }
+}
+
 /// The names of a build's image; none if they are not known.
 pub(crate) fn images_of(project: &Project, build: &Build) -> Vec<String> {
     let mut images: Vec<String> = Vec::new();
@@ -110,6 +118,10 @@ pub(crate) fn images_of(project: &Project, build: &Build) -> Vec<String> {
             true => images.push(written(project, build.file, tag.span)),
             false => images.push(tag.text.clone()),
         }
+    }
+    if build.is_tagged_by_ci {
+        let any_tag = |image: &String| format!("{}:${{DOCKER_METADATA_OUTPUT_VERSION}}", repository(image));
+        images = images.iter().map(any_tag).chain(images.iter().cloned()).collect();
     }
     for output in &build.outputs {
         let name = output

@@ -4,6 +4,7 @@ use super::commands::DockerUse;
 use super::resolve;
 use crate::compose::project::ComposeProject;
 use crate::shell::Place;
+use crate::workflow::{Job, Text};
 use crate::{Content, Project, ScriptPlace};
 
 /// What is on a machine before a command runs there.
@@ -29,6 +30,21 @@ const CI_FOLDERS: &[&str] = &[
     "e2e",
 ];
 
+/// The labels of the runners of a job, for every job of its matrix.
+fn runners(job: &Job) -> Vec<&str> {
+    let values = |label: &'_ Text| {
+        let name = label.value.trim().strip_prefix("${{")?.strip_suffix("}}")?;
+        let name = name.trim().strip_prefix("matrix.")?;
+        let values = job.matrix.as_ref()?.values(name);
+        (!values.is_empty()).then_some(values)
+    };
+    let labels = job
+        .runs_on
+        .iter()
+        .flat_map(|label| values(label).unwrap_or_else(|| vec![label]));
+    labels.map(|label| label.value.as_str()).collect()
+}
+
 impl Project {
     /// What the machine of a command keeps.
     pub fn machine_of(&self, found: DockerUse<'_>) -> Machine {
@@ -40,9 +56,9 @@ impl Project {
         let file = self.file(found.file);
         match (&file.content, found.script.place) {
             (Content::GithubWorkflow(workflow), ScriptPlace::Step(job, _)) => {
-                let labels = workflow.jobs.get(job).map_or(&[][..], |job| &job.runs_on);
-                let has = |part: &str| labels.iter().any(|label| label.value.contains(part));
-                match labels {
+                let labels = workflow.jobs.get(job).map_or_else(Vec::new, runners);
+                let has = |part: &str| labels.iter().any(|label| label.contains(part));
+                match labels.as_slice() {
                     [] => Machine::Unknown,
                     _ if has("self-hosted") => Machine::Kept,
                     _ if has("{{") => Machine::Unknown,

@@ -140,7 +140,9 @@ fn has_no_old_image(build: &Item<'_>, names: &Names<'_>) -> bool {
     });
     let removes = build.script().is_some_and(|script| {
         script.docker.iter().any(|(_, docker)| match &docker.action {
-            Action::RemoveImages(images) => images.iter().any(|image| names.has(&image.text)),
+            Action::RemoveImages(images) => {
+                docker.flags.is_on("all") || images.iter().any(|image| names.has(&image.text))
+            }
             _ => false,
         })
     });

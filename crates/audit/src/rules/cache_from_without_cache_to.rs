@@ -41,9 +41,10 @@
 use super::Rule;
 use crate::docker::{Action, Tool};
 use crate::facts::caches::{self, CacheAt};
+use crate::facts::environment::{EnvSetting, settings};
 use crate::facts::names::Likeness;
 use crate::facts::{Build, Via};
-use crate::workflow::Target;
+use crate::workflow::{Image, Target};
 use crate::{Confidence, Content, FileId, Finding, Project, Severity};
 use std::collections::BTreeSet;
 
@@ -200,11 +201,20 @@ fn of_registry<'a>(
 /// The project builds the image, and does not put a cache into it.
 fn of_image(project: &Project, import: &CacheAt<'_>, build: &Build, reference: &str) -> Option<Finding> {
     // The classic builder takes layers from any image that is there.
-    let is_classic = import
+    let is_plain = import
         .build
         .is_some_and(|build| matches!(build.via, Via::Command(..)) && is_plain(project, build));
+    if is_plain && asks_for_classic(project, import) {
+        return None;
+    }
+    // A service whose image's name is the environment's is built by whoever sets that, with arguments of their own.
+    let is_of_service = import.build.is_some_and(|build| matches!(build.via, Via::Service(_)));
+    let is_built_here = || project.facts().builds.iter().any(Build::is_of_compose);
+    if is_of_service && reference.contains('$') && !is_built_here() {
+        return None;
+    }
     // What a name with variables is made for, and with which arguments, is said by whoever sets them.
-    let confidence = match is_classic || build.is_open || reference.contains('$') {
+    let confidence = match is_plain || build.is_open || reference.contains('$') {
         true => Confidence::Low,
         false => Confidence::Medium,
     };
@@ -233,6 +243,24 @@ fn is_plain(project: &Project, build: &Build) -> bool {
         .docker_commands()
         .find(is_it)
         .is_some_and(|used| matches!(&used.docker.action, Action::Build(build) if !build.is_buildkit))
+}
+
+/// Whether a build runs with the classic builder: it is asked for, or the job's Docker is older than 23.
+fn asks_for_classic(project: &Project, import: &CacheAt<'_>) -> bool {
+    let file = import.cache.file;
+    let is_off = |setting: &EnvSetting| setting.file == file && matches!(setting.value.trim(), "0" | "false");
+    let is_old = |image: &Image| {
+        let version = image.name.value.trim_start_matches("docker.io/").strip_prefix("docker:");
+        let number = version.and_then(|version| version.split(['.', '-']).next());
+        number.and_then(|number| number.parse().ok()).is_some_and(|number: u32| number < 23)
+    };
+    let in_old_docker = match &project.file(file).content {
+        Content::GitlabPipeline(pipeline) => {
+            pipeline.jobs.iter().any(|job| job.span.contains(import.cache.span) && job.image.iter().any(is_old))
+        }
+        _ => false,
+    };
+    in_old_docker || settings(project, "DOCKER_BUILDKIT").iter().any(is_off)
 }
 
 /// Whether CI brings the folder back from where it keeps it.

@@ -6,6 +6,10 @@
 //! nor `docker buildx prune` reaches them, only the removal of the images does. It ignores `cache_to`, secrets and cache mounts, and
 //! is deprecated (`docker/cli` warns of it since 23.0).
 //!
+//! `docker-compose` is version 1 or a name for version 2. Nothing is said where the project shows that it is version 2: it is
+//! downloaded, the Compose file or a Dockerfile has what version 1 cannot build, or a new runner of GitHub's runs it, which has
+//! no version 1.
+//!
 //! ## Example
 //!
 //! ```sh
@@ -25,9 +29,9 @@
 
 use super::Rule;
 use crate::docker::{Action, Tool};
-use crate::facts::DockerUse;
 use crate::facts::caches::is_true;
 use crate::facts::environment::{EnvSetting, settings};
+use crate::facts::{DockerUse, Machine};
 use crate::shell::Command;
 use crate::{Confidence, Content, FileId, Finding, Project, ScriptPlace, Severity, Span};
 use std::collections::BTreeSet;
@@ -70,7 +74,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             .also(used.place(), "images are built with it here"),
         );
     }
-    for used in first.iter().filter(|_| installs.is_empty()) {
+    if !installs.is_empty() || downloads_version_two(project) {
+        return;
+    }
+    for used in first.iter().filter(|used| may_be_version_one(project, **used)) {
         findings.push(
             Finding::new(
                 RULE.id,
@@ -125,6 +132,51 @@ fn builds_standalone(used: &DockerUse<'_>) -> bool {
         && used.docker.tool == Tool::ComposeStandalone
         && used.command.name() == "docker-compose"
         && !matches!(used.script.place, ScriptPlace::Run(_))
+}
+
+/// Whether a command may build with version 1: nothing that it builds needs more, and its machine can have it.
+fn may_be_version_one(project: &Project, used: DockerUse<'_>) -> bool {
+    let named = project.compose_projects_of(used);
+    let services = || named.iter().flat_map(|compose| &compose.services);
+    let builds_nothing = !named.is_empty() && services().all(|service| service.build.is_none());
+    let includes = named
+        .iter()
+        .flat_map(|compose| &compose.files)
+        .filter_map(|path| project.compose_file(path))
+        .any(|file| !file.include.is_empty());
+    let needs_more = services().any(|service| {
+        let build = service.build.as_ref();
+        !service.watch.is_empty()
+            || build.is_some_and(|build| {
+                build.dockerfile_inline.is_some()
+                    || !build.additional_contexts.is_empty()
+                    || !build.secrets.is_empty()
+            })
+    });
+    let of_services = project.facts().builds.iter().filter(|build| {
+        let is_named = |path: &String| project.find(path) == Some(build.file);
+        named.iter().any(|compose| compose.files.iter().any(is_named))
+    });
+    let dockerfiles = of_services.filter_map(|build| match &project.file(build.dockerfile?).content {
+        Content::Dockerfile(dockerfile) => Some(dockerfile),
+        _ => None,
+    });
+    let needs_buildkit = dockerfiles.flat_map(|dockerfile| &dockerfile.instructions).any(|instruction| {
+        let has = |name: &str| instruction.flags.iter().any(|flag| flag.name == name);
+        has("mount") || has("link") || has("chmod") || !instruction.heredocs.is_empty()
+    });
+    let is_new = project.machine_of(used) == Machine::New;
+    !(builds_nothing || includes || needs_more || needs_buildkit || is_new)
+}
+
+/// Whether a script of the project brings version 2 of Compose.
+fn downloads_version_two(project: &Project) -> bool {
+    let addresses = ["docker/compose/releases/download/v", "docker/compose/releases/latest/"];
+    let brings = |command: &Command| {
+        let mut words = command.words.iter();
+        words.any(|word| addresses.iter().any(|address| word.text.contains(address)))
+    };
+    project.scripts().any(|(_, script)| script.script.commands().iter().any(brings))
 }
 
 /// What installs version 1 of Compose.

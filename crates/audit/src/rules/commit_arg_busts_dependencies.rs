@@ -42,7 +42,9 @@
 //! - [Impact of build arguments on the cache](https://docs.docker.com/reference/dockerfile/#impact-on-build-caching)
 
 use super::Rule;
-use crate::facts::{CommitArg, DependencyInstall, Installs, commit_args, dependency_installs, given};
+use crate::facts::{
+    CommitArg, DependencyInstall, Installs, commit_args, context_copies, dependency_installs, given,
+};
 use crate::{Applicability, Confidence, Edit, FileId, Finding, Fix, Project, Severity, Source, Span};
 use unstale_dockerfile::{Declaration, Dockerfile, Instruction, Scope, Stage};
 
@@ -65,6 +67,15 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         }
         let stages = dockerfile.stages();
         let installs = dependency_installs(project, id);
+        // Behind a copy of the whole context every commit runs an install again, with the argument and without it.
+        let copies = context_copies(dockerfile);
+        let is_behind_copy = |install: &DependencyInstall| {
+            copies.iter().any(|copy| {
+                copy.whole().is_some()
+                    && copy.instruction < install.instruction
+                    && is_based_on(&stages, install.stage, copy.stage)
+            })
+        };
         for arg in args {
             // Without a value it busts nothing: that is `commit-arg-not-passed`.
             let given = given(project, id, &arg.name);
@@ -78,7 +89,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 };
                 let busted: Vec<&DependencyInstall> = installs
                     .iter()
-                    .filter(|install| install.what != Installs::Project)
+                    .filter(|install| install.what != Installs::Project && !is_behind_copy(install))
                     .filter(|install| !told.contains(&install.instruction))
                     .filter(|install| install.instruction > declaration.instruction)
                     .filter(|install| is_based_on(&stages, install.stage, stage))

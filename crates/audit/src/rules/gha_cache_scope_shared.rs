@@ -57,6 +57,7 @@ use crate::facts::{Build, CacheUse, Via};
 use crate::workflow::Step;
 use crate::{Applicability, Confidence, Content, Edit, Finding, Fix, Project, Severity, Span};
 use std::collections::{BTreeMap, BTreeSet};
+use unstale_dockerfile::Stage;
 
 pub(super) const RULE: Rule = Rule::new(
     "gha-cache-scope-shared",
@@ -112,12 +113,54 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         let axis = exports
             .iter()
             .find_map(|export| matrix_axis(export, &scope).map(|axis| (export, axis)));
+        if images.len() > 1 && last_holds_all(project, &exports) {
+            continue;
+        }
         if images.len() > 1 {
             findings.push(several(project, &scope, &exports));
         } else if let Some((export, axis)) = axis {
             findings.push(of_matrix(export, &scope, &axis));
         }
     }
+}
+
+/// Whether the steps of one job build one Dockerfile, and the last one exports every stage that the others need.
+fn last_holds_all(project: &Project, exports: &[Export<'_>]) -> bool {
+    let step = |export: &Export<'_>| match export.build.via {
+        Via::Step(job, step) => Some((export.build.file, job, step)),
+        _ => None,
+    };
+    let Some(last) = exports.iter().max_by_key(|export| step(export)) else {
+        return false;
+    };
+    let job = |export: &Export<'_>| step(export).map(|(file, job, _)| (file, job));
+    let is_one = exports.iter().all(|export| {
+        job(export).is_some() && job(export) == job(last) && export.build.dockerfile == last.build.dockerfile
+    });
+    let Some(Content::Dockerfile(dockerfile)) = last.build.dockerfile.map(|file| &project.file(file).content)
+    else {
+        return false;
+    };
+    let stages = dockerfile.stages();
+    let needed = |export: &Export<'_>| {
+        let target = match &export.build.target {
+            Some(name) => stage_of(&stages, name)?,
+            None => stages.last()?.index,
+        };
+        Some(dockerfile.needed_stages(target))
+    };
+    let is_max = last.cache.cache.attributes.get("mode").is_some_and(|mode| mode == "max");
+    let Some(all) = needed(last).filter(|_| is_one && is_max) else {
+        return false;
+    };
+    exports
+        .iter()
+        .all(|export| needed(export).is_some_and(|stages| stages.is_subset(&all)))
+}
+
+fn stage_of(stages: &[Stage], name: &str) -> Option<usize> {
+    let is_it = |stage: &&Stage| stage.name.as_deref() == Some(name.to_lowercase().as_str());
+    stages.iter().find(is_it).map(|stage| stage.index)
 }
 
 fn image(project: &Project, build: &Build) -> Image {

@@ -62,6 +62,7 @@ use crate::{
     Applicability, Confidence, Content, Edit, FileId, Finding, Fix, Project, Severity, Source, Span,
 };
 use std::collections::BTreeSet;
+use unstale_dockerfile::Stage;
 
 pub(super) const RULE: Rule = Rule::new(
     "host-artifacts-in-context",
@@ -185,9 +186,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 artifact.path, install.name
             ),
             None => format!(
-                "`{}` takes {} of the host into the image: `{path}` does not leave {} out",
+                "`{}` takes {} of the host into {}: `{path}` does not leave {} out",
                 found.source.text,
                 listed(&artifacts),
+                place(project, context, &found.source),
                 if artifacts.len() == 1 { "it" } else { "them" }
             ),
         };
@@ -204,6 +206,32 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             finding = finding.also((context.dockerfile, install.span), "installed here");
         }
         findings.push(finding.fix(add(ignore, &project.file(ignore).source, &lines)));
+    }
+}
+
+/// Where a copy goes: into the image, or only into a stage that the image takes results from.
+fn place(project: &Project, context: &BuildContext, source: &ContextSource) -> String {
+    let Content::Dockerfile(dockerfile) = &project.file(context.dockerfile).content else {
+        return "the image".to_owned();
+    };
+    let stages = dockerfile.stages();
+    let is_of = |stage: &Stage| {
+        stage.instructions.clone().any(|index| {
+            let instruction = dockerfile.instructions.get(index);
+            instruction.is_some_and(|instruction| instruction.span.contains(source.span))
+        })
+    };
+    let own = stages.iter().find(|stage| is_of(stage)).map(|stage| stage.index);
+    let mut last = stages.last();
+    while let Some(stage) = last {
+        if Some(stage.index) == own {
+            return "the image".to_owned();
+        }
+        last = stage.base_stage.and_then(|base| stages.get(base));
+    }
+    match own.and_then(|own| stages.get(own)?.name.clone()) {
+        Some(name) => format!("stage `{name}`"),
+        None => "the build".to_owned(),
     }
 }
 

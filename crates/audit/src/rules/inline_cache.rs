@@ -109,7 +109,14 @@ fn readers<'a>(inline: &Inline<'_>, imports: &'a [CacheAt<'a>]) -> Vec<(Likeness
 
 fn of(project: &Project, inline: &Inline<'_>, imports: &[CacheAt<'_>]) -> Finding {
     let readers = readers(inline, imports);
-    let best = readers.first().map(|(likeness, _)| *likeness);
+    // A variable of a script or Makefile may hold a `--cache-from` that is not seen here.
+    let is_open = inline.builds.iter().any(|build| build.is_open);
+    let text = project.file(inline.file).source.text();
+    let is_hidden = is_open && readers.is_empty() && text.contains("--cache-from");
+    let best = match readers.first() {
+        Some((likeness, _)) => Some(*likeness),
+        None => is_hidden.then_some(Likeness::Possible),
+    };
     // Where every run begins with an empty cache, the image is the only one, and is meant to be.
     let is_step = inline.is_export
         && inline
@@ -146,6 +153,10 @@ fn of(project: &Project, inline: &Inline<'_>, imports: &[CacheAt<'_>]) -> Findin
                 format!("remove it, and the import of `{reference}`: the builder's own cache is enough on one machine, and a clear reaches it"),
             )
         }
+        None if is_hidden => (
+            format!("{what} may let builds take old results back from {image} after every clear of the builder's cache: a variable of this file holds a `--cache-from`"),
+            "remove both: the builder's own cache is enough on one machine, and a clear reaches it".to_owned(),
+        ),
         None => (
             format!("{what} writes cache metadata into {image}, and no `cache_from` of the project reads it"),
             match example_of(inline) {
@@ -172,8 +183,6 @@ fn of(project: &Project, inline: &Inline<'_>, imports: &[CacheAt<'_>]) -> Findin
         let place = (import.cache.file, import.cache.span);
         finding = finding.also(place, format!("{verb} it back{by}"));
     }
-    // A variable of a script or Makefile may hold a `--cache-from` that is not seen here.
-    let is_open = inline.builds.iter().any(|build| build.is_open);
     if is_open && readers.is_empty() {
         finding.confidence = Confidence::Low;
     }

@@ -94,10 +94,11 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             .map(|declaration| declaration.instruction)
             .collect();
         let mut visible = (None, BTreeMap::new());
-        for (instruction, script) in &runs {
+        for (at, (instruction, script)) in runs.iter().enumerate() {
             if !may_fetch(script) {
                 continue;
             }
+            let later = runs.get(at + 1..).unwrap_or_default().iter();
             // Steps with no declaration and no stage between see the same.
             let before = dockerfile
                 .instructions
@@ -116,6 +117,9 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 dockerfile,
                 instruction: *instruction,
                 visible: &visible.1,
+                is_pinned_later: later
+                    .take_while(|(later, _)| is_same_stage(dockerfile, *instruction, *later))
+                    .any(|(_, script)| script.script.commands().iter().any(checks_out)),
             };
             place.fetches(script, findings);
         }
@@ -139,6 +143,17 @@ fn may_fetch(script: &EmbeddedScript) -> bool {
         .any(|command| is_candidate(command.name()))
 }
 
+/// Whether no stage begins between two instructions.
+fn is_same_stage(dockerfile: &Dockerfile, first: usize, later: usize) -> bool {
+    let between = dockerfile.instructions.get(first..later).unwrap_or_default();
+    between.iter().all(|one| one.keyword != "FROM")
+}
+
+/// Whether a command brings a clone of an earlier step to a commit or version that it names.
+fn checks_out(command: &Command) -> bool {
+    matches!(git_verb(command), Some((_, "checkout" | "switch" | "reset"))) && pins_clone(command)
+}
+
 /// Whether what is downloaded is an installer that is told which version to install.
 fn installs_version(address: &str, command: &Command, text: &str) -> bool {
     let pipeline = command.pipeline.slice(text);
@@ -157,6 +172,8 @@ struct Step<'a> {
     dockerfile: &'a Dockerfile,
     instruction: usize,
     visible: &'a BTreeMap<String, Declaration>,
+    /// Whether a later step of the stage brings a clone to what it names.
+    is_pinned_later: bool,
 }
 
 impl Step<'_> {
@@ -167,6 +184,7 @@ impl Step<'_> {
             dockerfile,
             instruction,
             visible,
+            is_pinned_later,
         } = *self;
         let commands = script.script.commands();
         let is_busted = visible.iter().any(|(name, declaration)| {
@@ -203,7 +221,7 @@ impl Step<'_> {
                 continue;
             };
             let is_fixed = match fetch.kind {
-                FetchKind::Clone => is_pinned,
+                FetchKind::Clone => is_pinned || is_pinned_later,
                 FetchKind::Pull => is_pinned || has_clone,
                 FetchKind::Download => is_checked || installs_version(&fetch.what, command, text),
                 FetchKind::Package => false,

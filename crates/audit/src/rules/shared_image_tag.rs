@@ -13,6 +13,7 @@
 //!
 //! ## Example
 //!
+//! `compose.yaml`:
 //! ```yaml
 //! services:
 //!   web:
@@ -22,9 +23,18 @@
 //!     image: shop:latest
 //!     build: ./worker
 //! ```
+//! `web/Dockerfile`:
+//! ```dockerfile
+//! FROM nginx:1.29
+//! ```
+//! `worker/Dockerfile`:
+//! ```dockerfile
+//! FROM python:3.13
+//! ```
 //!
 //! ## Instead
 //!
+//! `compose.yaml`:
 //! ```yaml
 //! services:
 //!   web:
@@ -33,6 +43,14 @@
 //!   worker:
 //!     image: shop-worker:latest
 //!     build: ./worker
+//! ```
+//! `web/Dockerfile`:
+//! ```dockerfile
+//! FROM nginx:1.29
+//! ```
+//! `worker/Dockerfile`:
+//! ```dockerfile
+//! FROM python:3.13
 //! ```
 
 use super::Rule;
@@ -89,6 +107,9 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
 
 fn add_service(project: &Project, service: &Service, by_name: &mut BTreeMap<String, Vec<Naming<'_>>>) {
     let Some(build) = &service.build else { return };
+    if fails(project, build) {
+        return;
+    }
     for text in service.image.iter().chain(&build.tags) {
         let Some(name) = interpolate(&text.value)
             .value
@@ -111,6 +132,13 @@ fn add_service(project: &Project, service: &Service, by_name: &mut BTreeMap<Stri
                 .collect(),
         });
     }
+}
+
+/// Whether a build makes no image: its Dockerfile would be in the checked folder, and is not there.
+fn fails(project: &Project, build: &compose::Build) -> bool {
+    let is_here = |path: &String| project.tree().files.contains(path) || project.tree().ignored.contains(path);
+    let dockerfile = dockerfile_of(build).filter(|path| !path.starts_with("..") && !path.contains('$'));
+    build.dockerfile_inline.is_none() && dockerfile.is_some_and(|path| !is_here(&path))
 }
 
 fn service_inputs(build: &compose::Build) -> Vec<String> {

@@ -40,7 +40,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             findings.push(
                 Finding::new(
                     RULE.id,
-                    RULE.severity,
+                    match is_meant(file.source.path(), problem.span.slice(file.source.text())) {
+                        true => Severity::Info,
+                        false => RULE.severity,
+                    },
                     problem.confidence,
                     format!("not readable as {}: {}", file.kind.name(), problem.message),
                     (id, problem.span),
@@ -49,4 +52,13 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             );
         }
     }
+}
+
+/// Folders of files that something is tried out with, broken ones among them.
+const TRIALS: &[&str] = &["testdata", "test-data", "test_data", "fixtures", "__fixtures__", "__snapshots__"];
+
+/// Whether a file is meant to be as it is: a template from which another is made, or one that a reader must refuse.
+fn is_meant(path: &str, place: &str) -> bool {
+    let is_template = |text: &str| text.contains("{{") && text.contains("}}") || text.contains("{%") || text.contains("<%");
+    is_template(path) || is_template(place) || path.split('/').any(|part| TRIALS.contains(&part))
 }

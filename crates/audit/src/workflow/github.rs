@@ -263,9 +263,19 @@ impl Reader<'_> {
             let name = entry.key.as_str()?;
             (!["include", "exclude"].contains(&name)).then(|| (name.to_owned(), self.texts(entry.value)))
         });
+        let included = node.get("include");
+        let items = included
+            .into_iter()
+            .flat_map(Node::items)
+            .flat_map(Node::merged_entries);
+        let item =
+            |entry: crate::yaml::Entry<'_>| Some((entry.key.as_str()?.to_owned(), self.text(entry.value)?));
+        let is_written = |node: Node<'_>| !self.text(node).is_some_and(|text| text.value.contains("${{"));
         Matrix {
             span: node.span(),
             axes: axes.collect(),
+            included: items.filter_map(item).collect(),
+            is_literal: is_written(node) && node.entries().all(|entry| is_written(entry.value)),
         }
     }
 }

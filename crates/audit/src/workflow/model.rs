@@ -115,6 +115,10 @@ pub struct Matrix {
     pub span: Span,
     /// Its dimensions with their values, as far as they are texts; `include` and `exclude` are none.
     pub axes: Vec<(String, Vec<Text>)>,
+    /// What `include` adds, as far as it is texts.
+    pub included: Vec<(String, Text)>,
+    /// Whether all of it is written here; otherwise an expression makes it, or a part.
+    pub is_literal: bool,
 }
 
 impl Matrix {
@@ -124,6 +128,20 @@ impl Matrix {
             .iter()
             .find(|(axis, _)| axis == name)
             .map(|(_, values)| values.as_slice())
+    }
+
+    /// Every value that `matrix.NAME` can have; empty if that is not written here.
+    pub fn values(&self, name: &str) -> Vec<&Text> {
+        let included = self.included.iter().filter(|(axis, _)| axis == name);
+        let all = self
+            .axis(name)
+            .unwrap_or_default()
+            .iter()
+            .chain(included.map(|(_, value)| value));
+        match self.is_literal {
+            true => all.collect(),
+            false => Vec::new(),
+        }
     }
 }
 

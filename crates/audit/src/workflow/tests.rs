@@ -122,7 +122,17 @@ fn jobs_say_where_and_when_they_run() {
         build.condition.as_ref().unwrap().value,
         "github.event_name != 'push'"
     );
-    assert_eq!(build.matrix.as_ref().unwrap().axis("os").unwrap().len(), 2);
+    let matrix = build.matrix.as_ref().unwrap();
+    assert_eq!(matrix.axis("os").unwrap().len(), 2);
+    assert_eq!(
+        matrix
+            .values("os")
+            .iter()
+            .map(|text| text.value.as_str())
+            .collect::<Vec<_>>(),
+        ["a", "b", "c"]
+    );
+    assert!(matrix.values("arch").is_empty());
     assert_eq!(build.container.as_ref().unwrap().image.value, "node:20");
     assert_eq!(build.services[0].name, "db");
     assert_eq!(build.env[0].removal.slice(FILE), "      A: 1 # why\n");

@@ -3,6 +3,7 @@
 use super::{Build, BuildArg, CacheUse, Setting, Via, set_paths};
 use crate::bake::{BakeFile, Entry, Items, Target};
 use crate::{Edit, FileId, Project, Span};
+use std::collections::BTreeSet;
 
 pub(super) fn builds(project: &Project, file: FileId, bake: &BakeFile, builds: &mut Vec<Build>) {
     for own in &bake.targets {
@@ -24,6 +25,30 @@ fn is_inherited(bake: &BakeFile, name: &str) -> bool {
     inherits
         .flat_map(|items| &items.value)
         .any(|item| item.value.text == name)
+}
+
+/// The target that `docker/metadata-action` writes, and what projects call one of their own that CI fills.
+const TAGGED_BY_CI: &[&str] = &["docker-metadata-action", "meta-helper"];
+
+/// Whether a target is made from one with one of these names, however far above.
+fn is_made_from(bake: &BakeFile, target: &str, names: &[&str]) -> bool {
+    let mut open = vec![target.to_owned()];
+    let mut seen = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        if names.contains(&name.as_str()) {
+            return true;
+        }
+        if seen.insert(name.clone()) {
+            let of_name = bake.targets.iter().filter(|target| target.name == name);
+            let above = of_name.filter_map(|target| target.inherits.as_ref());
+            open.extend(
+                above
+                    .flat_map(|items| &items.value)
+                    .map(|item| item.value.text.clone()),
+            );
+        }
+    }
+    false
 }
 
 fn of(project: &Project, file: FileId, bake: &BakeFile, target: &Target) -> Build {
@@ -106,6 +131,7 @@ fn of(project: &Project, file: FileId, bake: &BakeFile, target: &Target) -> Buil
     build.cache_from = caches(&target.cache_from);
     build.cache_to = caches(&target.cache_to);
     build.tags = settings(&target.tags);
+    build.is_tagged_by_ci = is_made_from(bake, &target.name, TAGGED_BY_CI);
     build.secrets = settings(&target.secret);
     build.platforms = settings(&target.platforms)
         .into_iter()

@@ -1,6 +1,6 @@
 //! The cache mounts of a project, with what a step keeps in them.
 
-use crate::facts::Build;
+use crate::facts::{Build, below, working_folders};
 use crate::{FileId, Project, Span};
 use std::collections::BTreeSet;
 use unstale_dockerfile::{Dockerfile, Mount, Stage};
@@ -22,6 +22,8 @@ pub(super) struct CacheMount<'a> {
     pub base: String,
     /// Where the Dockerfile's build takes its files from.
     context: String,
+    /// Whether the step works where the mount is: it runs in a folder above it, or names it.
+    is_used: bool,
     /// What the Dockerfile is built for; empty if the stage always runs on the builder's own platform.
     pub platforms: Vec<String>,
     /// What builds it for several.
@@ -62,7 +64,7 @@ impl CacheMount<'_> {
         let is_unknown = [&self.base, &other.base].iter().any(|base| base.contains('$') || base.is_empty());
         let other_base = self.base != other.base && !is_unknown;
         let other_project = self.file != other.file && self.context != other.context;
-        !is_cargo && (other_base || other_project)
+        self.is_used && other.is_used && !is_cargo && (other_base || other_project)
     }
 
     /// Whether a variable of the platform is in its name.
@@ -81,6 +83,7 @@ pub(super) fn mounts(project: &Project) -> Vec<CacheMount<'_>> {
         let context = context.unwrap_or_else(|| text.source.folder().to_owned());
         let built_by = own().find(|build| platforms(build).len() > 1);
         let stages = dockerfile.stages();
+        let folders = working_folders(dockerfile, &stages);
         for stage in &stages {
             let root = root(&stages, stage);
             let is_fixed = root.platform.as_deref().is_some_and(|platform| !platform.contains("TARGET"));
@@ -103,6 +106,10 @@ pub(super) fn mounts(project: &Project) -> Vec<CacheMount<'_>> {
                         kind: kind(target, &instruction.args),
                         base: root.resolved_base.clone(),
                         context: context.clone(),
+                        is_used: match folders.get(index).and_then(Option::as_deref) {
+                            Some(folder) => below(target, folder).is_some() || instruction.args.contains(target),
+                            None => true,
+                        },
                         platforms: built_by.map(platforms).unwrap_or_default(),
                         built_by,
                     });
