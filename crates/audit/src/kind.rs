@@ -23,6 +23,25 @@ pub enum FileKind {
     DockerIgnore,
 }
 
+/// Folders of inputs and outputs of tests: what is in them is no part of what the project builds.
+const TEST_DATA: &[&str] = &[
+    "__fixtures__",
+    "__snapshots__",
+    "fixtures",
+    "test-data",
+    "test_data",
+    "testdata",
+];
+
+/// Whether a file is not the project's own way to build, by its path within what is checked: data of a test, or a dependency
+/// that a package manager put into the tree (`vendor/OWNER/NAME/…` of Go and Composer). Such a file counts where it is named.
+pub fn is_aside(path: &str) -> bool {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let parts: Vec<&str> = folder.split('/').collect();
+    let vendor = parts.iter().position(|part| *part == "vendor");
+    vendor.is_some_and(|at| parts.len() > at + 2) || parts.iter().any(|part| TEST_DATA.contains(part))
+}
+
 /// How many bytes of a file [`FileKind::of_content`] looks at.
 pub const CONTENT_HEAD: usize = 1024;
 
@@ -114,7 +133,9 @@ impl FileKind {
             "mk" | "mak" => return Some(FileKind::Makefile),
             "dockerignore" | "containerignore" => return Some(FileKind::DockerIgnore),
             "hcl" if has_word(stem, "bake") => return Some(FileKind::Bake),
-            "json" if stem.starts_with("docker-bake") => return Some(FileKind::Bake),
+            "json" if stem.starts_with("docker-bake") || stem.ends_with(".docker-bake") => {
+                return Some(FileKind::Bake);
+            }
             _ => {}
         }
         if is_dockerfile_name(name)
@@ -390,6 +411,27 @@ mod tests {
     }
 
     #[test]
+    fn data_of_tests_and_dependencies_in_the_tree_are_aside() {
+        for path in [
+            "testdata/Dockerfile",
+            "a/fixtures/b/compose.yaml",
+            "vendor/github.com/x/Makefile",
+            "a/vendor/b/c/Dockerfile",
+        ] {
+            assert!(is_aside(path), "{path}");
+        }
+        for path in [
+            "Dockerfile",
+            "fixtures",
+            "tests/Dockerfile",
+            "vendor/Dockerfile",
+            "vendor/nginx/Dockerfile",
+        ] {
+            assert!(!is_aside(path), "{path}");
+        }
+    }
+
+    #[test]
     fn the_other_kinds() {
         all(Some(Script), &["build.sh", "a/b.bash", "c.ksh"]);
         all(
@@ -418,6 +460,7 @@ mod tests {
             &[
                 "docker-bake.hcl",
                 "docker-bake.override.json",
+                "4.6.1.docker-bake.json",
                 "bake.hcl",
                 "ci.bake.hcl",
                 "docker-bake.dev.hcl",

@@ -36,7 +36,7 @@ pub mod yaml;
 pub use check::{Checker, Report};
 pub use content::{Content, EmbeddedScript, ScriptPlace};
 pub use finding::{Applicability, Confidence, Edit, Finding, Fix, Location, Severity};
-pub use kind::{CONTENT_HEAD, FileKind};
+pub use kind::{CONTENT_HEAD, FileKind, is_aside};
 pub use mapped::MappedText;
 pub use mend::{Applied, Mended, Refused, mend};
 pub use project::{File, FileId, Problem, Project, Tree};

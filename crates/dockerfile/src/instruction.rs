@@ -41,6 +41,28 @@ pub struct Instruction {
     pub(crate) command: Option<CommandText>,
 }
 
+/// The instructions that there are. Source: BuildKit's `command` package.
+const KEYWORDS: &[&str] = &[
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+];
+
 /// A flag of an instruction: `--name=value` or `--name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flag {
@@ -162,6 +184,11 @@ pub struct Heredoc {
 }
 
 impl Instruction {
+    /// Whether Dockerfiles have an instruction of this name.
+    pub fn is_known(&self) -> bool {
+        KEYWORDS.contains(&self.keyword.as_str())
+    }
+
     /// The value of a flag; of several, the last.
     pub fn flag(&self, name: &str) -> Option<&str> {
         self.flags

@@ -37,7 +37,7 @@ pub use instruction::{Assignment, ExecItem, Flag, Heredoc, Instruction, Mount, M
 pub use problems::{Frontend, Problem};
 pub use references::Reference;
 pub use span::Span;
-pub use stages::{Stage, StageUse, UsedBy, Uses};
+pub use stages::{Stage, StageUse, UsedBy, Uses, base_chain};
 
 /// A Dockerfile as read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

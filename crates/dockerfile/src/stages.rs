@@ -190,6 +190,12 @@ impl Dockerfile {
     }
 }
 
+/// A stage and those that it is based on, itself first.
+pub fn base_chain(stages: &[Stage], index: usize) -> impl Iterator<Item = &Stage> {
+    // A base is an earlier stage: it comes to an end.
+    std::iter::successors(stages.get(index), |stage| stages.get(stage.base_stage?))
+}
+
 /// What an instruction copies or mounts from: names, and where they stand.
 fn sources(instruction: &Instruction) -> Vec<(&str, Span, UsedBy)> {
     let copied = instruction

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use unstale_audit::rules::RULES;
 use unstale_audit::{Checker, File, Finding, Project, Settings, Source, Tree};
+use unstale_flow::check::add_named;
 use unstale_flow::check::discover::{Discovery, EntryKind, LARGEST_FILE, discover};
 
 /// No file, and no rule on a project, may take longer, in time of the processor: what else runs on the machine is not ours.
@@ -131,7 +132,10 @@ fn check(
             .collect(),
         ignored: found.left_out.iter().map(|path| path.path.clone()).collect(),
     };
-    let project = Project::new(files, tree);
+    let mut project = Project::new(files, tree);
+    let reported: Vec<_> = project.files().map(|(id, _)| id).collect();
+    project.report_only(reported);
+    add_named(&found.root, &mut project);
     let _ = timed(tally, &format!("{name}: facts"), || project.facts().builds.len());
     let mut all: Vec<Finding> = Vec::new();
     for rule in RULES {

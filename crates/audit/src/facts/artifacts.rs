@@ -3,7 +3,7 @@
 use super::{BuildContext, ContextCopy, DependencyInstall, dependency_installs};
 use crate::{Content, Project, ScriptPlace};
 use std::collections::BTreeSet;
-use unstale_dockerfile::Stage;
+use unstale_dockerfile::{Stage, base_chain};
 
 /// Something of the host that a build context can hold and that no commit does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,20 +71,9 @@ impl Artifact {
                 && !install.manifests.is_empty()
                 && install.instruction < copy.instruction
                 && folders.get(install.instruction).cloned().flatten().as_deref() == Some(place.as_str())
-                && is_in_chain(stages, copy.stage, install.stage)
+                && base_chain(stages, copy.stage).any(|stage| stage.index == install.stage)
         })
     }
-}
-
-fn is_in_chain(stages: &[Stage], stage: usize, wanted: usize) -> bool {
-    let mut current = Some(stage);
-    while let Some(index) = current {
-        if index == wanted {
-            return true;
-        }
-        current = stages.get(index).and_then(|stage| stage.base_stage);
-    }
-    false
 }
 
 /// Files beside which a build leaves its output.
@@ -259,9 +248,10 @@ fn is_installed(project: &Project, context: &BuildContext, manifest: &str) -> bo
 
 /// Whether the ignore file leaves something out, but for what it may bring back of it.
 fn leaves_out(project: &Project, context: &BuildContext, path: &str, is_folder: bool) -> bool {
-    context
-        .ignore_file(project)
-        .is_some_and(|file| file.ignores(path, is_folder))
+    context.ignore_file(project).is_some_and(|file| {
+        // `node_modules/*` leaves out all that is in it.
+        file.ignores(path, is_folder) || is_folder && file.ignores(&format!("{path}/x"), true)
+    })
 }
 
 /// Whether a path is in a folder whose manifests nobody installs in place.

@@ -92,6 +92,21 @@ impl BuildContext {
         below(&project.tree().files, &self.join(path)).filter_map(move |path| path.get(cut..))
     }
 
+    /// The folders below a folder of the context that hold files, relative to the context.
+    pub fn folders_below(&self, project: &Project, path: &str) -> impl Iterator<Item = String> + use<> {
+        let prefix = format!("{}/", path.trim_end_matches('/'));
+        let mut folders = std::collections::BTreeSet::new();
+        for file in self.files_below(project, path) {
+            let mut folder = file.rsplit_once('/').map(|(folder, _)| folder);
+            while let Some(own) =
+                folder.filter(|own| own.starts_with(&prefix) && folders.insert((*own).to_owned()))
+            {
+                folder = own.rsplit_once('/').map(|(above, _)| above);
+            }
+        }
+        folders.into_iter()
+    }
+
     /// The files and folders of the context that git ignores and that are there, relative to the context. What is in
     /// such a folder is not listed.
     pub fn left_behind<'p>(&self, project: &'p Project) -> impl Iterator<Item = &'p str> + use<'p> {

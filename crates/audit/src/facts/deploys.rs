@@ -1,7 +1,7 @@
 //! Where commands run, and which Compose project they are about.
 
 use super::commands::DockerUse;
-use super::resolve;
+use super::{Build, Via, resolve};
 use crate::compose::project::ComposeProject;
 use crate::shell::Place;
 use crate::workflow::{Job, Text};
@@ -30,6 +30,18 @@ const CI_FOLDERS: &[&str] = &[
     "e2e",
 ];
 
+/// What the machine of a job of GitHub's keeps.
+fn machine_of_job(job: &Job) -> Machine {
+    let labels = runners(job);
+    let has = |part: &str| labels.iter().any(|label| label.contains(part));
+    match labels.as_slice() {
+        [] => Machine::Unknown,
+        _ if has("self-hosted") => Machine::Kept,
+        _ if has("{{") => Machine::Unknown,
+        _ => Machine::New,
+    }
+}
+
 /// The labels of the runners of a job, for every job of its matrix.
 fn runners(job: &Job) -> Vec<&str> {
     let values = |label: &'_ Text| {
@@ -56,14 +68,7 @@ impl Project {
         let file = self.file(found.file);
         match (&file.content, found.script.place) {
             (Content::GithubWorkflow(workflow), ScriptPlace::Step(job, _)) => {
-                let labels = workflow.jobs.get(job).map_or_else(Vec::new, runners);
-                let has = |part: &str| labels.iter().any(|label| label.contains(part));
-                match labels.as_slice() {
-                    [] => Machine::Unknown,
-                    _ if has("self-hosted") => Machine::Kept,
-                    _ if has("{{") => Machine::Unknown,
-                    _ => Machine::New,
-                }
+                workflow.jobs.get(job).map_or(Machine::Unknown, machine_of_job)
             }
             (Content::Script | Content::Makefile(_), _) => {
                 let in_ci = file
@@ -77,6 +82,26 @@ impl Project {
                 }
             }
             _ => Machine::Unknown,
+        }
+    }
+
+    /// Whether a build runs on a machine that is new each time.
+    pub fn is_on_new_runner(&self, build: &Build) -> bool {
+        let file = self.file(build.file);
+        let job = match &build.via {
+            Via::Step(job, _) => *job,
+            Via::Command(script, _) => match file.scripts.get(*script).map(|script| script.place) {
+                Some(ScriptPlace::Step(job, _)) => job,
+                _ => return false,
+            },
+            _ => return false,
+        };
+        match &file.content {
+            Content::GithubWorkflow(workflow) => workflow
+                .jobs
+                .get(job)
+                .is_some_and(|job| machine_of_job(job) == Machine::New),
+            _ => false,
         }
     }
 

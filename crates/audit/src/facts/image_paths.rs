@@ -13,7 +13,7 @@ use crate::{Content, FileId, Project, Span};
 use scope::StageScope;
 use std::collections::BTreeSet;
 use std::ops::Bound;
-use unstale_dockerfile::{CopyArguments, Dockerfile, Instruction, Stage};
+use unstale_dockerfile::{CopyArguments, Dockerfile, Instruction, Stage, base_chain};
 
 /// What a Dockerfile puts where.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -184,14 +184,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn stage(&self, last: &Stage) -> ImagePaths {
-        let mut chain = vec![last];
-        while let Some(base) = chain
-            .last()
-            .and_then(|stage| stage.base_stage)
-            .and_then(|index| self.stages.get(index))
-        {
-            chain.push(base);
-        }
+        let chain: Vec<&Stage> = base_chain(self.stages, last.index).collect();
         let base = chain.last().map_or("", |first| first.resolved_base.as_str());
         let mut scope = StageScope::new(self.dockerfile, base);
         let mut paths = ImagePaths::default();

@@ -25,6 +25,7 @@ mod packages;
 mod paths;
 mod purpose;
 mod secret_names;
+mod stage_role;
 pub(crate) mod units;
 
 pub use artifacts::{Artifact, ArtifactKind, Manifests};
@@ -41,8 +42,9 @@ pub use images::{ImageName, MadeImages, Maker};
 pub use installs::{DependencyInstall, Installs, Manager, dependency_installs};
 pub use packages::PackageLists;
 pub use paths::resolve;
-pub use purpose::{Purpose, purpose};
+pub use purpose::{Purpose, is_of_tests, purpose};
 pub use secret_names::{SecretValue, is_secret_name, secret_value};
+pub use stage_role::{StageRole, stage_role};
 
 use crate::Project;
 use crate::compose::project::ComposeProject;

@@ -32,7 +32,19 @@ enum Piece {
 
 /// How the names of two images compare.
 pub(crate) fn images(one: &str, other: &str) -> Likeness {
+    let whole = [one, other].map(pieces);
     let (one, other) = (split(one), split(other));
+    // A variable at the beginning can hold all of the name, the tag's beginning too: `${IMAGE}-amd64`.
+    let may_hold_all = |(repository, tag): &(Vec<Piece>, Option<Vec<Piece>>)| {
+        let has_slash = |piece: &Piece| matches!(piece, Piece::Text(text) if text.contains('/'));
+        tag.is_none()
+            && repository.len() > 1
+            && matches!(repository.first(), Some(Piece::Variable(_)))
+            && !repository.iter().any(has_slash)
+    };
+    if may_hold_all(&one) || may_hold_all(&other) {
+        return compare(&whole[0], &whole[1]);
+    }
     let repositories = compare(&one.0, &other.0);
     let tags = match (&one.1, &other.1) {
         (None, None) if repositories == Likeness::Same => Likeness::Same,
@@ -290,6 +302,10 @@ mod tests {
             ("ghcr.io/${{ github.repository }}:cache", "ghcr.io/acme/app:cache"),
             ("app:$TAG", "app:latest"),
             ("app:${____}", "app:${____}"),
+            (
+                "${{ steps.setup.outputs.cache-name }}-amd64",
+                "ghcr.io/acme/app:cache-amd64",
+            ),
         ];
         for (one, other) in possible {
             assert_eq!(images(one, other), Likeness::Possible, "{one} {other}");

@@ -152,7 +152,8 @@ pub fn secret_value(value: &str) -> SecretValue {
             .any(|part| word.contains(part))
     });
     // A password that is a word: the same for everybody.
-    let is_word = value.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_word = value.bytes().all(|byte| byte.is_ascii_lowercase())
+        || value.bytes().all(|byte| byte.is_ascii_uppercase());
     match is_short || is_path || is_switch || is_stand_in || is_word {
         true => SecretValue::Placeholder,
         false => SecretValue::Literal,
@@ -208,6 +209,7 @@ mod tests {
             "<your key>",
             "password123",
             "application",
+            "CAFEBABE",
         ] {
             assert_eq!(of(value), SecretValue::Placeholder, "{value}");
         }

@@ -49,7 +49,7 @@ use super::Rule;
 use crate::facts::{BuildContext, ContextIgnore, context_copies};
 use crate::{Finding, Project, Severity};
 use std::collections::BTreeSet;
-use unstale_dockerfile::Dockerfile;
+use unstale_dockerfile::{Dockerfile, base_chain};
 
 pub(super) const RULE: Rule = Rule::new(
     "broad-copy",
@@ -125,12 +125,8 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
 /// The copy of the whole context that the image itself has: in the last stage, or in a stage that it is made from.
 fn copy_of_image(dockerfile: &Dockerfile) -> Option<(usize, crate::facts::ContextSource)> {
     let stages = dockerfile.stages();
-    let mut chain = BTreeSet::new();
-    let mut stage = stages.last();
-    while let Some(current) = stage {
-        chain.insert(current.index);
-        stage = current.base_stage.and_then(|base| stages.get(base));
-    }
+    let last = stages.len().checked_sub(1)?;
+    let chain: BTreeSet<usize> = base_chain(&stages, last).map(|stage| stage.index).collect();
     context_copies(dockerfile)
         .into_iter()
         .filter(|copy| chain.contains(&copy.stage) && !copy.excludes)

@@ -122,7 +122,8 @@ fn is_looked_at(project: &Project, build: &Item<'_>) -> bool {
 /// Whether there is no image from before: it is built only if there is none, or the script removes it.
 fn has_no_old_image(build: &Item<'_>, names: &Names<'_>) -> bool {
     let asks = build.guards().iter().any(|(_, guard)| {
-        let text = guard.condition.to_ascii_lowercase();
+        // What a Makefile's `$(shell …)` asks is a name here, with `_` for blanks.
+        let text = guard.condition.to_ascii_lowercase().replace('_', " ");
         let unset = guard
             .tests
             .iter()

@@ -55,7 +55,7 @@ mod mounts;
 use super::Rule;
 use crate::{Applicability, Confidence, Edit, FileId, Finding, Fix, Project, Severity, Span};
 use mounts::{CacheMount, Kind, mounts};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 pub(super) const RULE: Rule = Rule::new(
     "cache-mount-collision",
@@ -127,12 +127,16 @@ fn by_project(id: &str, first: &CacheMount<'_>, other: &CacheMount<'_>) -> Findi
 fn apt(project: &Project, by_id: &BTreeMap<&str, Vec<&CacheMount<'_>>>, findings: &mut Vec<Finding>) {
     let mut by_file: BTreeMap<FileId, (Vec<&CacheMount<'_>>, bool)> = BTreeMap::new();
     for mounts in by_id.values() {
-        let stages: BTreeSet<_> = mounts.iter().map(|mount| (mount.file, mount.stage)).collect();
+        // A stage never runs beside one that it is based on.
+        let is_beside = |one: &CacheMount<'_>, other: &CacheMount<'_>| {
+            one.file != other.file || !one.chain.contains(&other.stage) && !other.chain.contains(&one.stage)
+        };
+        let has_partner = |mount: &CacheMount<'_>| mounts.iter().any(|other| is_beside(mount, other));
         for mount in mounts {
             if mount.kind == Kind::Apt && mount.sharing == "shared" {
                 let (unlocked, is_parallel) = by_file.entry(mount.file).or_default();
                 unlocked.push(mount);
-                *is_parallel |= stages.len() > 1 || mount.platforms.len() > 1;
+                *is_parallel |= has_partner(mount) || mount.platforms.len() > 1;
             }
         }
     }

@@ -67,7 +67,7 @@ use crate::facts::caches::{self, CacheAt};
 use crate::facts::{Build, CacheUse};
 use crate::{Applicability, Confidence, Content, Edit, FileId, Finding, Fix, Project, Severity, Span};
 use std::collections::BTreeSet;
-use unstale_dockerfile::Dockerfile;
+use unstale_dockerfile::{Dockerfile, Stage, base_chain};
 
 pub(super) const RULE: Rule = Rule::new(
     "ci-cache-mode-min",
@@ -84,7 +84,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             cache.cache.kind.as_str(),
             "registry" | "gha" | "local" | "s3" | "azblob"
         );
-        if !is_larger || cache.cache.mode() != "min" {
+        if !is_larger || cache.cache.mode() != "min" || is_for_this_run(project, &cache) {
             continue;
         }
         let Some((file, span, stage)) = left_out(project, build) else {
@@ -108,11 +108,17 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             .help("add `mode=max`, so that the steps of all stages are exported")
             .also(
                 (file, span),
-                "its steps run again in every run that has no other cache",
+                "after a change all of its steps run again, in every run that has no other cache",
             )
             .fix(fix(project, &cache)),
         );
     }
+}
+
+/// Whether a folder is kept under a key of this run: it hands results from job to job, and the next run finds none.
+fn is_for_this_run(project: &Project, cache: &CacheUse) -> bool {
+    let text = project.file(cache.file).source.text();
+    cache.cache.kind == "local" && text.contains("github.run_id") && !text.contains("restore-keys")
 }
 
 /// On a machine of one's own the builder has the rest.
@@ -137,13 +143,14 @@ fn left_out(project: &Project, build: &Build) -> Option<(FileId, Span, String)> 
             .find(|stage| stage.name.as_deref() == Some(name.to_lowercase().as_str()))?,
         None => stages.last()?,
     };
-    let own = chain(dockerfile, target.index);
+    let own: BTreeSet<usize> = base_chain(&stages, target.index).map(|stage| stage.index).collect();
     let needed = dockerfile.needed_stages(target.index);
     let stage = stages.iter().find(|stage| {
         let runs = || dockerfile.instructions.get(stage.instructions.clone());
         needed.contains(&stage.index)
             && !own.contains(&stage.index)
             && runs().is_some_and(|all| all.iter().any(|one| one.keyword == "RUN"))
+            && depends_on_context(dockerfile, &stages, stage.index)
     })?;
     let name = match &stage.name {
         Some(name) => format!("`{name}`"),
@@ -152,15 +159,23 @@ fn left_out(project: &Project, build: &Build) -> Option<(FileId, Span, String)> 
     Some((file, stage.name_span.unwrap_or(stage.base_span), name))
 }
 
-/// A stage and those that it is based on.
-fn chain(dockerfile: &Dockerfile, target: usize) -> BTreeSet<usize> {
-    let stages = dockerfile.stages();
-    let mut chain = BTreeSet::new();
-    let mut next = Some(target);
-    while let Some(stage) = next.filter(|stage| chain.insert(*stage)) {
-        next = stages.get(stage).and_then(|stage| stage.base_stage);
-    }
-    chain
+/// Whether anything of the context comes into a stage, or into what it is made of: without, it changes with its base alone.
+fn depends_on_context(dockerfile: &Dockerfile, stages: &[Stage], stage: usize) -> bool {
+    let needed = dockerfile.needed_stages(stage);
+    let instructions = stages
+        .iter()
+        .filter(|stage| needed.contains(&stage.index))
+        .flat_map(|stage| stage.instructions.clone())
+        .filter_map(|index| dockerfile.instructions.get(index));
+    let mut all = instructions;
+    all.any(|one| {
+        let is_mounted = || {
+            let mut binds = one.mounts.iter().filter(|mount| mount.kind() == "bind");
+            binds.any(|mount| mount.option("from").is_none())
+        };
+        let is_copied = matches!(one.keyword.as_str(), "COPY" | "ADD") && one.copy_from().is_none();
+        is_copied || is_mounted()
+    })
 }
 
 fn fix(project: &Project, cache: &CacheUse) -> Option<Fix> {

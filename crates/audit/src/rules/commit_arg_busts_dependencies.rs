@@ -43,10 +43,10 @@
 
 use super::Rule;
 use crate::facts::{
-    CommitArg, DependencyInstall, Installs, commit_args, context_copies, dependency_installs, given,
+    Build, CommitArg, DependencyInstall, Installs, commit_args, context_copies, dependency_installs, given,
 };
 use crate::{Applicability, Confidence, Edit, FileId, Finding, Fix, Project, Severity, Source, Span};
-use unstale_dockerfile::{Declaration, Dockerfile, Instruction, Scope, Stage};
+use unstale_dockerfile::{Declaration, DeclarationKind, Dockerfile, Instruction, Scope, base_chain};
 
 pub(super) const RULE: Rule = Rule::new(
     "commit-arg-busts-dependencies",
@@ -62,18 +62,20 @@ const SHOWN: usize = 3;
 fn check(project: &Project, findings: &mut Vec<Finding>) {
     for (id, file, dockerfile) in project.dockerfiles() {
         let args = commit_args(project, id);
-        if args.is_empty() {
+        if args.is_empty() || has_nothing_to_lose(project, id) {
             continue;
         }
         let stages = dockerfile.stages();
         let installs = dependency_installs(project, id);
         // Behind a copy of the whole context every commit runs an install again, with the argument and without it.
         let copies = context_copies(dockerfile);
+        let is_based_on =
+            |stage: usize, wanted: usize| base_chain(&stages, stage).any(|stage| stage.index == wanted);
         let is_behind_copy = |install: &DependencyInstall| {
             copies.iter().any(|copy| {
                 copy.whole().is_some()
                     && copy.instruction < install.instruction
-                    && is_based_on(&stages, install.stage, copy.stage)
+                    && is_based_on(install.stage, copy.stage)
             })
         };
         for arg in args {
@@ -92,7 +94,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                     .filter(|install| install.what != Installs::Project && !is_behind_copy(install))
                     .filter(|install| !told.contains(&install.instruction))
                     .filter(|install| install.instruction > declaration.instruction)
-                    .filter(|install| is_based_on(&stages, install.stage, stage))
+                    .filter(|install| is_based_on(install.stage, stage))
                     .collect();
                 let Some(first) = busted.first() else {
                     continue;
@@ -125,6 +127,9 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                     last.filter(|_| busted.iter().all(|install| install.stage == stage))
                         .and_then(|last| moved(id, &file.source, dockerfile, &arg, declaration, last)),
                 );
+                if let Some(other) = changes_always(dockerfile, declaration, first.instruction) {
+                    finding = finding.also((id, other.name_span), "changes with every build too: move it as well");
+                }
                 for install in busted.iter().take(SHOWN) {
                     finding = finding.also((id, install.span), "runs again with every commit");
                 }
@@ -134,16 +139,30 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Whether a stage is another one or made from it.
-fn is_based_on(stages: &[Stage], stage: usize, wanted: usize) -> bool {
-    let mut current = Some(stage);
-    while let Some(index) = current {
-        if index == wanted {
-            return true;
-        }
-        current = stages.get(index).and_then(|stage| stage.base_stage);
-    }
-    false
+/// Whether no build of a Dockerfile finds anything in a cache: each is without, or on a runner that is new each time and
+/// imports none.
+fn has_nothing_to_lose(project: &Project, id: FileId) -> bool {
+    let mut builds = project.facts().builds.iter().filter(|build| build.dockerfile == Some(id)).peekable();
+    let has_none = |build: &Build| {
+        build.no_cache.is_some()
+            || build.cache_from.is_empty() && !build.is_open && project.is_on_new_runner(build)
+    };
+    builds.peek().is_some() && builds.all(has_none)
+}
+
+/// Another argument before an install that no two builds give the same value: a time, a number.
+fn changes_always(dockerfile: &Dockerfile, own: &Declaration, install: usize) -> Option<Declaration> {
+    let is_new_each_time = |name: &str| {
+        let name = name.to_ascii_uppercase();
+        ["DATE", "TIME", "BUILD_NUMBER", "BUILD_ID", "RUN_ID"].iter().any(|part| name.contains(part))
+    };
+    let mut all = dockerfile.declarations().into_iter();
+    all.find(|other| {
+        other.kind == DeclarationKind::Arg
+            && other.scope == own.scope
+            && other.instruction < install
+            && is_new_each_time(&other.name)
+    })
 }
 
 /// Moves the declaration below the install `last`, if nothing on the way needs it.

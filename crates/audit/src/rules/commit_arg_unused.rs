@@ -42,7 +42,7 @@ use crate::{
     Applicability, Confidence, Content, Edit, FileId, Finding, Fix, Project, ScriptPlace, Severity, Span,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use unstale_dockerfile::{Dockerfile, Scope, Stage};
+use unstale_dockerfile::{Dockerfile, Scope, Stage, base_chain};
 
 pub(super) const RULE: Rule = Rule::new(
     "commit-arg-unused",
@@ -180,17 +180,10 @@ fn is_behind(stages: &[Stage], arg: &CommitArg, instruction: usize) -> bool {
     else {
         return false;
     };
-    let mut stage = Some(own);
-    while let Some(current) = stage {
-        if arg
-            .declarations_in(current.index)
+    base_chain(stages, own.index).any(|stage| {
+        arg.declarations_in(stage.index)
             .any(|declaration| declaration.instruction < instruction)
-        {
-            return true;
-        }
-        stage = current.base_stage.and_then(|base| stages.get(base));
-    }
-    false
+    })
 }
 
 fn may_read(command: &Command) -> bool {
@@ -231,14 +224,11 @@ fn empty_uses(
         else {
             continue;
         };
-        let mut stage = Some(own);
-        let mut is_declared = false;
-        while let Some(current) = stage {
-            is_declared |= declared
-                .get(&current.index)
-                .is_some_and(|first| *first < one.instruction);
-            stage = current.base_stage.and_then(|base| stages.get(base));
-        }
+        let is_declared = base_chain(stages, own.index).any(|stage| {
+            declared
+                .get(&stage.index)
+                .is_some_and(|first| *first < one.instruction)
+        });
         let text = instruction.span.slice(source.text());
         // A step may give the name a value itself; only what a shell or the engine expands is empty.
         let sets = text.contains(&format!("{}=", arg.name)) && instruction.keyword == "RUN";

@@ -61,7 +61,9 @@
 
 use super::Rule;
 use crate::dockerignore::{Content, IgnoreFile, Line};
-use crate::facts::{BuildContext, ContextIgnore, ContextOrigin, ContextSource, PathKind, context_copies};
+use crate::facts::{
+    BuildContext, ContextIgnore, ContextOrigin, ContextSource, PathKind, context_copies, is_of_tests,
+};
 use crate::{Confidence, FileId, Finding, Project, Severity};
 use std::collections::BTreeSet;
 use unstale_context::{Matcher, Selector};
@@ -156,6 +158,10 @@ struct Place<'p> {
 impl<'p> Place<'p> {
     fn finding(&self, severity: Severity, source: &ContextSource, line: &Line, message: String) -> Finding {
         let path = self.project.file(self.ignore_id).source.path();
+        let severity = match is_of_tests(path) {
+            true => severity.min(Severity::Low),
+            false => severity,
+        };
         Finding::new(
             RULE.id,
             severity,
@@ -195,6 +201,11 @@ impl<'p> Place<'p> {
             .decision(path, is_folder)
             .filter(|decision| decision.ignored)?;
         if is_folder && self.ignore.enters(path) {
+            // A line that brings back a folder below brings back this one.
+            let mut folders = self.context.folders_below(self.project, path);
+            if folders.any(|folder| !self.ignore.ignores(&folder, true)) {
+                return None;
+            }
             let mut files = self
                 .context
                 .files_below(self.project, path)

@@ -93,7 +93,7 @@ impl Image {
 fn check(project: &Project, findings: &mut Vec<Finding>) {
     let mut scopes: BTreeMap<String, Vec<Export<'_>>> = BTreeMap::new();
     for CacheAt { build, cache } in caches::exports(project) {
-        let Some(build) = build.filter(|_| cache.cache.kind == "gha") else {
+        let Some(build) = build.filter(|build| cache.cache.kind == "gha" && reaches_github(project, build)) else {
             continue;
         };
         let scope = cache.cache.attributes.get("scope").cloned().unwrap_or_default();
@@ -121,6 +121,22 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         } else if let Some((export, axis)) = axis {
             findings.push(of_matrix(export, &scope, &axis));
         }
+    }
+}
+
+/// Whether a build can export to GitHub's cache: buildx leaves the export out where the runner's address and token are not in
+/// the environment. Docker's actions put them there, for commands another one does.
+fn reaches_github(project: &Project, build: &Build) -> bool {
+    let names_it = |parts: &[&str]| {
+        project.files().any(|(_, file)| {
+            let text = file.source.text();
+            matches!(file.content, Content::GithubWorkflow(_)) && parts.iter().any(|part| text.contains(part))
+        })
+    };
+    match build.via {
+        Via::Step(..) | Via::Target(_) => true,
+        Via::Service(_) => names_it(&["ghaction-github-runtime", "ACTIONS_RUNTIME_TOKEN", "bake-action"]),
+        Via::Command(..) | Via::ComposeCommand(..) => names_it(&["ghaction-github-runtime", "ACTIONS_RUNTIME_TOKEN"]),
     }
 }
 

@@ -62,7 +62,7 @@ use crate::{
     Applicability, Confidence, Content, Edit, FileId, Finding, Fix, Project, Severity, Source, Span,
 };
 use std::collections::BTreeSet;
-use unstale_dockerfile::Stage;
+use unstale_dockerfile::{Stage, base_chain};
 
 pub(super) const RULE: Rule = Rule::new(
     "host-artifacts-in-context",
@@ -168,7 +168,13 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         if !copies_whole(project, context) || !told.insert((ignore, &context.folder)) {
             continue;
         }
-        let artifacts = manifests.artifacts(project, context);
+        let mut artifacts = manifests.artifacts(project, context);
+        let Some(found) = worst(project, context, &artifacts) else {
+            continue;
+        };
+        let stage = build_stage(project, context, &found.source);
+        // Settings do harm in the image.
+        artifacts.retain(|artifact| stage.is_none() || artifact.kind != ArtifactKind::Settings);
         if artifacts.is_empty() {
             continue;
         }
@@ -189,7 +195,11 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 "`{}` takes {} of the host into {}: `{path}` does not leave {} out",
                 found.source.text,
                 listed(&artifacts),
-                place(project, context, &found.source),
+                match stage {
+                    None => "the image".to_owned(),
+                    Some(Stage { name: Some(name), .. }) => format!("stage `{name}`"),
+                    Some(_) => "a stage of the build".to_owned(),
+                },
                 if artifacts.len() == 1 { "it" } else { "them" }
             ),
         };
@@ -209,30 +219,19 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Where a copy goes: into the image, or only into a stage that the image takes results from.
-fn place(project: &Project, context: &BuildContext, source: &ContextSource) -> String {
+/// Where a copy goes: [`None`] for the image, or the stage that the image only takes results from.
+fn build_stage(project: &Project, context: &BuildContext, source: &ContextSource) -> Option<Stage> {
     let Content::Dockerfile(dockerfile) = &project.file(context.dockerfile).content else {
-        return "the image".to_owned();
+        return None;
     };
     let stages = dockerfile.stages();
-    let is_of = |stage: &Stage| {
-        stage.instructions.clone().any(|index| {
-            let instruction = dockerfile.instructions.get(index);
-            instruction.is_some_and(|instruction| instruction.span.contains(source.span))
-        })
+    let holds = |stage: &&Stage| {
+        let mut own = stage.instructions.clone().filter_map(|index| dockerfile.instructions.get(index));
+        own.any(|instruction| instruction.span.contains(source.span))
     };
-    let own = stages.iter().find(|stage| is_of(stage)).map(|stage| stage.index);
-    let mut last = stages.last();
-    while let Some(stage) = last {
-        if Some(stage.index) == own {
-            return "the image".to_owned();
-        }
-        last = stage.base_stage.and_then(|base| stages.get(base));
-    }
-    match own.and_then(|own| stages.get(own)?.name.clone()) {
-        Some(name) => format!("stage `{name}`"),
-        None => "the build".to_owned(),
-    }
+    let own = stages.iter().find(holds)?;
+    let mut image = base_chain(&stages, stages.len() - 1);
+    (!image.any(|stage| stage.index == own.index)).then(|| own.clone())
 }
 
 fn severity(artifact: &Artifact) -> Severity {

@@ -58,10 +58,10 @@
 //!   because they persist in the final image"
 
 use super::Rule;
-use crate::facts::{Build, BuildArg, SecretValue, is_secret_name, secret_value};
+use crate::facts::{Build, BuildArg, SecretValue, StageRole, is_secret_name, secret_value, stage_role};
 use crate::{Confidence, FileId, Finding, Project, Severity, Span};
 use std::collections::{BTreeMap, BTreeSet};
-use unstale_dockerfile::{Declaration, DeclarationKind, Dockerfile};
+use unstale_dockerfile::{Declaration, DeclarationKind, Dockerfile, Scope};
 
 pub(super) const RULE: Rule = Rule::new(
     "secret-as-build-arg",
@@ -90,7 +90,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     }
     let mut said: BTreeSet<(FileId, Span)> = BTreeSet::new();
     for ((dockerfile, _, name), passed) in &passed {
-        let declared = dockerfile.and_then(|id| Some((id, declaration(project, id, name)?.name_span)));
+        let declared = dockerfile.and_then(|id| declared(project, id, name));
         findings.extend(of_passed(name, passed, declared, &mut said));
     }
     let is_passed = |id: FileId, name: &str| {
@@ -98,7 +98,8 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         keys.any(|(dockerfile, _, passed)| dockerfile.is_none_or(|other| other == id) && *passed == name)
     };
     for (id, _, dockerfile) in project.dockerfiles() {
-        of_dockerfile(id, dockerfile, &|name| is_passed(id, name), findings);
+        let role = |scope| stage_role(project, id, dockerfile, scope);
+        of_dockerfile(id, dockerfile, &role, &|name| is_passed(id, name), findings);
     }
 }
 
@@ -108,54 +109,88 @@ fn value_of(arg: &BuildArg) -> SecretValue {
 
 /// Whether the Dockerfile of a build declares the argument, as far as it is known.
 fn takes(project: &Project, build: &Build, name: &str) -> bool {
-    build.dockerfile.is_none_or(|id| declaration(project, id, name).is_some())
+    build.dockerfile.is_none_or(|id| declared(project, id, name).is_some())
 }
 
-fn declaration(project: &Project, id: FileId, name: &str) -> Option<Declaration> {
+/// Where a Dockerfile declares an argument, and what the image has of it.
+#[derive(Clone, Copy)]
+struct Declared {
+    place: (FileId, Span),
+    role: StageRole,
+}
+
+/// The declaration that the image has most of; not in a stage that is not built.
+fn declared(project: &Project, id: FileId, name: &str) -> Option<Declared> {
     let crate::Content::Dockerfile(dockerfile) = &project.file(id).content else {
         return None;
     };
-    let mut all = dockerfile.declarations().into_iter();
-    all.find(|declared| declared.kind == DeclarationKind::Arg && declared.name == name)
+    let all = dockerfile.declarations().into_iter();
+    let own = all.filter(|declared| declared.kind == DeclarationKind::Arg && declared.name == name);
+    let places = own.map(|own| Declared {
+        place: (id, own.name_span),
+        role: stage_role(project, id, dockerfile, own.scope),
+    });
+    // Of several, the first.
+    places.rev().max_by_key(|declared| declared.role).filter(|declared| declared.role > StageRole::Unused)
+}
+
+/// Where a value stays.
+fn stays(role: StageRole) -> &'static str {
+    match role {
+        StageRole::Image => "it stays in the history and the cache",
+        _ => "it stays in the cache",
+    }
 }
 
 fn of_passed(
     name: &str,
     passed: &Passed<'_>,
-    declared: Option<(FileId, Span)>,
+    declared: Option<Declared>,
     said: &mut BTreeSet<(FileId, Span)>,
 ) -> Option<Finding> {
     let is_literal = |arg: &BuildArg| value_of(arg) == SecretValue::Literal;
     let new: Vec<_> = passed.by.iter().filter(|(_, arg)| !said.contains(&(arg.file, arg.span))).collect();
     let (build, first) = new.iter().find(|(_, arg)| is_literal(arg)).or(new.first())?;
     said.extend(new.iter().map(|(_, arg)| (arg.file, arg.span)));
-    let (severity, what) = match is_literal(first) {
-        true => (Severity::High, "with its value written here"),
-        false => (Severity::Medium, "as a build argument"),
+    let role = declared.map_or(StageRole::Build, |declared| declared.role);
+    let (severity, what) = match (is_literal(first), role) {
+        (true, StageRole::Image) => (Severity::High, "with its value written here"),
+        (true, _) => (Severity::Medium, "with its value written here"),
+        (false, StageRole::Image) => (Severity::Medium, "as a build argument"),
+        (false, _) => (Severity::Low, "as a build argument"),
     };
     let message = format!(
-        "{} gets `{name}` {what}: it stays in the history and the cache, and a new value runs every step behind `ARG {name}` again",
-        build.name
+        "{} gets `{name}` {what}: {}, and a new value runs every step behind `ARG {name}` again",
+        build.name,
+        stays(role)
     );
+    let confidence = match declared {
+        Some(_) => Confidence::High,
+        None => Confidence::Medium,
+    };
     let id = name.to_ascii_lowercase();
     let help = format!(
         "pass it as a build secret, and read it where it is needed: `RUN --mount=type=secret,id={id},env={name} …`"
     );
-    let mut finding = Finding::new(RULE.id, severity, Confidence::High, message, (first.file, first.span)).help(help);
+    let mut finding = Finding::new(RULE.id, severity, confidence, message, (first.file, first.span)).help(help);
     for (build, arg) in new.iter().filter(|(_, arg)| arg.span != first.span) {
         finding = finding.also((arg.file, arg.span), format!("{} gets it too", build.name));
     }
     if let Some(declared) = declared {
-        finding = finding.also(declared, "declared here");
+        finding = finding.also(declared.place, "declared here");
     }
     Some(finding)
 }
 
 /// What a Dockerfile says itself.
-fn of_dockerfile(id: FileId, dockerfile: &Dockerfile, is_passed: &dyn Fn(&str) -> bool, findings: &mut Vec<Finding>) {
+fn of_dockerfile(
+    id: FileId,
+    dockerfile: &Dockerfile,
+    role: &dyn Fn(Scope) -> StageRole,
+    is_passed: &dyn Fn(&str) -> bool, findings: &mut Vec<Finding>) {
     let mut names: BTreeMap<String, Vec<Declaration>> = BTreeMap::new();
     for declared in dockerfile.declarations() {
-        if is_secret_name(&declared.name) {
+        if is_secret_name(&declared.name) && role(declared.scope) > StageRole::Unused {
             names.entry(declared.name.clone()).or_default().push(declared);
         }
     }
@@ -164,11 +199,19 @@ fn of_dockerfile(id: FileId, dockerfile: &Dockerfile, is_passed: &dyn Fn(&str) -
         let first_arg = all.iter().find(|declared| declared.kind == DeclarationKind::Arg);
         let (severity, confidence, message, place) = match (literal, first_arg) {
             (Some(literal), _) if literal.kind == DeclarationKind::Arg => (
-                Severity::High,
+                match role(literal.scope) {
+                    StageRole::Image => Severity::High,
+                    _ => Severity::Medium,
+                },
                 Confidence::Medium,
-                format!("`ARG {name}` holds its value: it stays in the history and the cache, and a new one runs every step behind it again"),
+                format!(
+                    "`ARG {name}` holds its value: {}, and a new one runs every step behind it again",
+                    stays(role(literal.scope))
+                ),
                 literal.name_span,
             ),
+            // What the stage of a build has in its environment no container has.
+            (Some(literal), _) if role(literal.scope) < StageRole::Image => continue,
             (Some(literal), _) => (
                 Severity::Medium,
                 Confidence::Medium,
@@ -176,9 +219,15 @@ fn of_dockerfile(id: FileId, dockerfile: &Dockerfile, is_passed: &dyn Fn(&str) -
                 literal.name_span,
             ),
             (None, Some(argument)) if argument.value.is_none() && !is_passed(&name) => (
-                Severity::Medium,
+                match role(argument.scope) {
+                    StageRole::Image => Severity::Medium,
+                    _ => Severity::Low,
+                },
                 Confidence::Medium,
-                format!("`{name}` is taken as a build argument: it stays in the history and the cache, and a new value runs every step behind it again"),
+                format!(
+                    "`{name}` is taken as a build argument: {}, and a new value runs every step behind it again",
+                    stays(role(argument.scope))
+                ),
                 argument.name_span,
             ),
             _ => continue,

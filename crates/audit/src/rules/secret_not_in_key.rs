@@ -128,7 +128,9 @@ fn becomes_content(secret: &Secret, script: &Script) -> Option<(&'static str, Op
     let variable = secret.variable.as_deref()?;
     let decides = ["_URL", "_URI", "_ENDPOINT", "_HOST", "_VERSION", "_BRANCH", "_REF"].iter().any(|end| variable.ends_with(end))
         || ["NEXT_PUBLIC_", "VITE_", "REACT_APP_", "EXPO_PUBLIC_", "NUXT_PUBLIC_"].iter().any(|start| variable.starts_with(start));
-    let holds_credentials = ["DATABASE", "DB_", "REDIS", "PROXY", "INDEX", "REGISTRY", "MIRROR"].iter().any(|part| variable.contains(part));
+    // What a compiler's cache is reached by decides nothing that is built.
+    let is_of_cache = ["ACTIONS_", "SCCACHE_", "CCACHE_", "TURBO_", "NX_"].iter().any(|start| variable.starts_with(start));
+    let holds_credentials = is_of_cache || ["DATABASE", "DB_", "REDIS", "PROXY", "INDEX", "REGISTRY", "MIRROR"].iter().any(|part| variable.contains(part));
     (decides && !holds_credentials).then_some(("the step depends on the content of", None))
 }
 

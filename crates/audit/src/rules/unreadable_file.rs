@@ -1,6 +1,9 @@
 //! A file that cannot be read as what it is: the engine, Compose, the shell or the CI would refuse it, or it is a template
 //! that becomes a file later. What cannot be read is not checked, so that no finding in it means nothing.
 //!
+//! Templates, and files that something is tested with, are told as info. A file whose name is like that of a Dockerfile,
+//! that begins with none of its instructions and that no build names, is no finding.
+//!
 //! ## Why
 //!
 //! A file that no tool can read deploys nothing: the version from before stays live. A deploy script that does not look at
@@ -25,7 +28,9 @@
 //! - Dockerfiles are read as BuildKit's own frontend reads them (`docs/benchmarks/dockerfiles.md`).
 
 use super::Rule;
-use crate::{Finding, Project, Severity};
+use crate::facts::is_of_tests;
+use crate::{Confidence, Content, File, FileId, Finding, Project, Severity};
+use unstale_dockerfile::Instruction;
 
 pub(super) const RULE: Rule = Rule::new(
     "unreadable-file",
@@ -36,11 +41,11 @@ pub(super) const RULE: Rule = Rule::new(
 
 fn check(project: &Project, findings: &mut Vec<Finding>) {
     for (id, file) in project.files() {
-        if let Some(problem) = file.problem() {
+        if let Some(problem) = file.problem().filter(|_| !is_something_else(project, id, file)) {
             findings.push(
                 Finding::new(
                     RULE.id,
-                    match is_meant(file.source.path(), problem.span.slice(file.source.text())) {
+                    match problem.confidence == Confidence::Low || is_made_for_it(file.source.path()) {
                         true => Severity::Info,
                         false => RULE.severity,
                     },
@@ -54,11 +59,19 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Folders of files that something is tried out with, broken ones among them.
-const TRIALS: &[&str] = &["testdata", "test-data", "test_data", "fixtures", "__fixtures__", "__snapshots__"];
+/// Whether a file is a template by its path, or one that a reader must refuse.
+fn is_made_for_it(path: &str) -> bool {
+    path.contains("{{") || is_of_tests(path)
+}
 
-/// Whether a file is meant to be as it is: a template from which another is made, or one that a reader must refuse.
-fn is_meant(path: &str, place: &str) -> bool {
-    let is_template = |text: &str| text.contains("{{") && text.contains("}}") || text.contains("{%") || text.contains("<%");
-    is_template(path) || is_template(place) || path.split('/').any(|part| TRIALS.contains(&part))
+/// Whether a file only has a name like that of a Dockerfile (`about-dockerfile.mdx`, `Dockerfile.nanorc`): it begins with
+/// something else, and no build names it.
+fn is_something_else(project: &Project, id: FileId, file: &File) -> bool {
+    let Content::Dockerfile(dockerfile) = &file.content else {
+        return false;
+    };
+    let is_plain = matches!(file.source.name(), "Dockerfile" | "Containerfile");
+    let begins = dockerfile.instructions.first().is_none_or(Instruction::is_known);
+    let is_named = || project.facts().builds.iter().any(|build| build.dockerfile == Some(id));
+    !is_plain && !begins && !is_named()
 }

@@ -61,6 +61,7 @@ pub(super) fn build(parsed: &str, text: &str) -> Result<Built, YamlError> {
         },
         open: Vec::new(),
         anchors: HashMap::new(),
+        refused: None,
     };
     let mut events = Parser::new_from_str_with_options(parsed, options)
         .map(|event| {
@@ -89,7 +90,10 @@ pub(super) fn build(parsed: &str, text: &str) -> Result<Built, YamlError> {
         };
         builder.take(place, anchor);
     }
-    Ok(builder.built)
+    match builder.refused {
+        Some(error) => Err(error),
+        None => Ok(builder.built),
+    }
 }
 
 fn failure(text: &str, error: &granit_parser::ScanError) -> YamlError {
@@ -103,6 +107,18 @@ fn failure(text: &str, error: &granit_parser::ScanError) -> YamlError {
         span: Span::new(start, start + length),
         message: error.info(),
     }
+}
+
+/// The `#` of a comment within a plain scalar: granit-parser 2.2 goes on with the scalar where a tab or a lone `\r` stands
+/// before it.
+fn comment_within(text: &str, scalar: Span) -> Option<Span> {
+    let raw = scalar.slice(text);
+    let at = raw
+        .char_indices()
+        .zip(raw.chars().skip(1))
+        .find(|((_, before), next)| *next == '#' && matches!(before, ' ' | '\t' | '\n' | '\r'))
+        .map(|((at, _), _)| scalar.start + at + 1)?;
+    Some(Span::new(at, at + 1))
 }
 
 /// A range that fits the text.
@@ -138,6 +154,8 @@ struct Builder<'t> {
     built: Built,
     open: Vec<Open>,
     anchors: HashMap<usize, NodeId>,
+    /// What the parser reads and YAML does not allow.
+    refused: Option<YamlError>,
 }
 
 impl<'t> Builder<'t> {
@@ -213,6 +231,12 @@ impl<'t> Builder<'t> {
             }
         };
         let mut text = assemble(&pieces, self.parsed);
+        if let (Style::Plain, Some(comment)) = (style, comment_within(self.parsed, span)) {
+            self.refused.get_or_insert(YamlError {
+                span: comment,
+                message: "a comment ends the text before it, which cannot go on behind it".to_owned(),
+            });
+        }
         if text.text() != cooked {
             text = Default::default();
             text.push_as(cooked, span);

@@ -45,29 +45,33 @@ pub(super) fn load(request: &CheckRequest) -> Result<Loaded, CheckError> {
     project.set_commit_arg(&config.commit.arg);
     let reported: Vec<_> = project.files().map(|(id, _)| id).collect();
     project.report_only(reported);
-    let root = found.root;
+    add_named(&found.root, &mut project);
+    Ok(Loaded {
+        root: found.root,
+        config,
+        project,
+        notes,
+    })
+}
+
+/// Adds the files of the folder that files of the project name, and those that these name.
+pub fn add_named(root: &Path, project: &mut Project) {
     let mut tried: BTreeSet<String> = BTreeSet::new();
     for _ in 0..ROUNDS {
         let named: Vec<FoundFile> = project
             .references()
             .into_iter()
-            .filter(|(path, _)| tried.insert(path.clone()) && is_within(&root, path))
+            .filter(|(path, _)| tried.insert(path.clone()) && is_within(root, path))
             .map(|(path, kind)| FoundFile { path, kind })
             .collect();
         if named.is_empty() {
             break;
         }
         // What cannot be read is for the rule that looks for it to tell.
-        for file in read_all(&root, &named, &mut Vec::new()) {
+        for file in read_all(root, &named, &mut Vec::new()) {
             project.add(file);
         }
     }
-    Ok(Loaded {
-        root,
-        config,
-        project,
-        notes,
-    })
 }
 
 /// Whether a path leads to a file of the folder, without a link on the way that leads out.

@@ -2,9 +2,9 @@
 
 use super::{Build, BuildArg, CacheUse, Setting, Via, set_paths};
 use crate::docker::{self, Action};
-use crate::facts::DockerUse;
+use crate::facts::{DockerUse, resolve};
 use crate::shell::Editor;
-use crate::{Edit, Project, ScriptPlace, Span};
+use crate::{Content, Edit, Project, ScriptPlace, Span};
 use std::ops::Range;
 
 pub(super) fn builds(project: &Project, builds: &mut Vec<Build>) {
@@ -79,9 +79,16 @@ fn of(project: &Project, found: DockerUse<'_>, build: &docker::Build, number: us
     let via = Via::Command(number, found.index);
     let mut result = Build::new(via, found.file, found.command.span, name(found));
     // Scripts are run from the project's folder as a rule, which is above their own.
-    let folder = match found.script.place {
-        ScriptPlace::Recipe(..) => source.folder(),
-        _ => "",
+    let folder = match (found.script.place, &project.file(found.file).content) {
+        (ScriptPlace::Recipe(..), _) => source.folder().to_owned(),
+        (ScriptPlace::Step(job, step), Content::GithubWorkflow(workflow)) => {
+            let step = workflow.jobs.get(job).and_then(|job| job.steps.get(step));
+            let named = step.and_then(|step| step.run.as_ref()?.working_directory.as_ref());
+            named
+                .and_then(|named| resolve("", &named.value))
+                .unwrap_or_default()
+        }
+        _ => String::new(),
     };
     let context = build
         .context
@@ -90,7 +97,7 @@ fn of(project: &Project, found: DockerUse<'_>, build: &docker::Build, number: us
     set_paths(
         &mut result,
         project,
-        folder,
+        &folder,
         context,
         build.dockerfile.as_deref(),
         false,

@@ -3,7 +3,7 @@
 use crate::facts::{Build, below, working_folders};
 use crate::{FileId, Project, Span};
 use std::collections::BTreeSet;
-use unstale_dockerfile::{Dockerfile, Mount, Stage};
+use unstale_dockerfile::{Dockerfile, Mount, Stage, base_chain};
 
 /// Folders that builds put outputs into, by the last part of their paths.
 const OUTPUTS: &[&str] = &[
@@ -13,6 +13,8 @@ const OUTPUTS: &[&str] = &[
 pub(super) struct CacheMount<'a> {
     pub file: FileId,
     pub stage: usize,
+    /// The stages that it is based on, and itself.
+    pub chain: BTreeSet<usize>,
     pub mount: &'a Mount,
     pub id: String,
     pub target: String,
@@ -85,7 +87,8 @@ pub(super) fn mounts(project: &Project) -> Vec<CacheMount<'_>> {
         let stages = dockerfile.stages();
         let folders = working_folders(dockerfile, &stages);
         for stage in &stages {
-            let root = root(&stages, stage);
+            let chain: Vec<&Stage> = base_chain(&stages, stage.index).collect();
+            let root = chain.last().copied().unwrap_or(stage);
             let is_fixed = root.platform.as_deref().is_some_and(|platform| !platform.contains("TARGET"));
             let needed = built_by.is_some_and(|build| is_needed(dockerfile, &stages, build, stage));
             let built_by = built_by.filter(|_| !is_fixed && needed);
@@ -99,6 +102,7 @@ pub(super) fn mounts(project: &Project) -> Vec<CacheMount<'_>> {
                     found.push(CacheMount {
                         file,
                         stage: stage.index,
+                        chain: chain.iter().map(|stage| stage.index).collect(),
                         mount,
                         id: id.to_owned(),
                         target: target.to_owned(),
@@ -127,14 +131,6 @@ fn is_needed(dockerfile: &Dockerfile, stages: &[Stage], build: &Build, stage: &S
         Some(target) => stages.iter().find(|stage| stage.name.as_deref() == Some(target.to_lowercase().as_str())),
     };
     target.is_none_or(|target| dockerfile.needed_stages(target.index).contains(&stage.index))
-}
-
-fn root<'a>(stages: &'a [Stage], stage: &'a Stage) -> &'a Stage {
-    let mut root = stage;
-    while let Some(base) = root.base_stage.and_then(|index| stages.get(index)) {
-        root = base;
-    }
-    root
 }
 
 fn kind(target: &str, command: &str) -> Kind {

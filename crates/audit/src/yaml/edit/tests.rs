@@ -328,9 +328,37 @@ fn texts_that_fuzzing_found_keep_the_rules() {
         "on: [? ,sh, pull_request]\n\njobs:\n  ",
         "[? , a]",
         "{? , a: b}",
+        ": .\n\t#\n -",
+        "- a\r#\n b",
+        "a: &'2'\nb:\n  c:\r?\n  d:\ne:\n  c:\r:\n  ",
     ] {
         hold(text);
     }
+}
+
+#[test]
+fn a_file_with_lines_of_another_kind_is_not_edited() {
+    for (text, is_edited) in [
+        ("a: b\r\nc: d\r\n", true),
+        ("a: b\rc: d\r", false),
+        ("a: 'b\r\rc'\n", false),
+    ] {
+        let yaml = Yaml::parse(text).unwrap();
+        let value = yaml.root().unwrap().get("a").unwrap();
+        assert_eq!(removal(value).is_some(), is_edited, "{text:?}");
+        assert_eq!(insert_after(value, "n: m").is_some(), is_edited, "{text:?}");
+        assert_eq!(replacement(value, "x").is_some(), is_edited, "{text:?}");
+    }
+}
+
+#[test]
+fn a_text_does_not_go_on_behind_a_comment() {
+    for text in [": .\n\t#\n -", "a: b\r#c\r d", "a: b\t#c\n\td"] {
+        let read = Yaml::parse(text).map(|yaml| format!("{:?}", yaml.nodes().collect::<Vec<_>>()));
+        assert!(read.is_err(), "{text:?}: {read:?}");
+    }
+    let yaml = Yaml::parse("a: b#c # d\ne: f\t# g\n").unwrap();
+    assert_eq!(yaml.comments().count(), 2);
 }
 
 /// `UNSTALE_CORPUS=folder:folder cargo test -p unstale-audit corpus -- --ignored --nocapture`

@@ -73,6 +73,20 @@ fn files_are_found_as_git_sees_the_tree() {
 }
 
 #[test]
+fn data_of_tests_and_vendored_code_are_checked_where_they_are_asked_for() {
+    let folder = tree(&[
+        ("testdata/web/Dockerfile", "FROM a\n"),
+        ("vendor/github.com/x/y.sh", ""),
+        ("z.sh", ""),
+    ]);
+    assert_eq!(files(&found(&folder, "")), [("z.sh", FileKind::Script)]);
+    let asked = discover(folder.path(), &[folder.path().join("testdata")]).unwrap();
+    assert_eq!(files(&asked), [("testdata/web/Dockerfile", FileKind::Dockerfile)]);
+    let named = discover(folder.path(), &[folder.path().join("vendor/github.com/x/y.sh")]).unwrap();
+    assert_eq!(files(&named), [("vendor/github.com/x/y.sh", FileKind::Script)]);
+}
+
+#[test]
 fn outside_of_a_repository_the_tree_s_own_ignore_files_hold() {
     let folder = tree(&[
         ("outer/.gitignore", "*\n"),

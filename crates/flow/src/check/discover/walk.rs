@@ -1,6 +1,6 @@
 //! The walk over the tree, by several threads.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ignore::{DirEntry, WalkBuilder, WalkState};
-use unstale_audit::{CONTENT_HEAD, FileKind};
+use unstale_audit::{CONTENT_HEAD, FileKind, is_aside};
 
 use super::{Discovery, EntryKind, FoundFile, LARGEST_FILE, MOST_PATHS, Note, TreePath};
 
@@ -98,12 +98,23 @@ impl Drop for Collector<'_> {
 pub(super) fn walk(root: PathBuf, folders: &[PathBuf], asked: &Asked) -> Discovery {
     let all = Mutex::new(Found::default());
     let count = AtomicUsize::new(0);
+    // The folders of a repository are one walk: each walk starts threads of its own.
+    let mut repositories: BTreeMap<Option<&Path>, Vec<&Path>> = BTreeMap::new();
     for folder in folders {
         let repository = folder.ancestors().find(|folder| folder.join(".git").exists());
+        repositories.entry(repository).or_default().push(folder);
+    }
+    for (repository, folders) in repositories {
         let threads = std::thread::available_parallelism()
             .map_or(2, usize::from)
             .clamp(2, 8);
-        let mut walker = WalkBuilder::new(folder);
+        let Some((first, more)) = folders.split_first() else {
+            continue;
+        };
+        let mut walker = WalkBuilder::new(first);
+        for folder in more {
+            walker.add(folder);
+        }
         walker
             .standard_filters(false)
             .git_ignore(true)
@@ -174,8 +185,11 @@ impl Visitor<'_> {
                 .file_name()
                 .to_str()
                 .is_some_and(|name| MANIFESTS.contains(&name));
-            let is_checked = self.asked.whole.iter().any(|whole| path.starts_with(whole))
-                && self.check(path, &relative, found);
+            let is_asked = |whole: &PathBuf| {
+                let within = path.strip_prefix(whole).ok();
+                within.is_some_and(|within| within.to_str().is_none_or(|within| !is_aside(within)))
+            };
+            let is_checked = self.asked.whole.iter().any(is_asked) && self.check(path, &relative, found);
             if is_manifest || is_checked {
                 found.folders.insert(folder_of(&relative).to_owned());
             }
