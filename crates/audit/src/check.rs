@@ -1,9 +1,14 @@
 //! Runs the rules over a project, and takes out what is suppressed.
 
+use crate::facts::is_of_tests;
 use crate::rules::{RULES, Rule, SUPPRESSION};
 use crate::settings::Settings;
-use crate::{Finding, Project, suppress};
+use crate::{Finding, Project, Severity, suppress};
 use unstale_context::{ContextError, Matcher, Selector};
+
+/// The highest severity of a finding in a file that is there for tests: what is wrong in it may be meant to be, and is not
+/// deployed.
+const MOST_IN_TESTS: Severity = Severity::Low;
 
 /// Which rules run, and what of their findings counts.
 #[derive(Debug)]
@@ -63,6 +68,9 @@ impl Checker {
         }
         findings.retain(|finding| project.is_reported(finding.place().0));
         for finding in &mut findings {
+            if is_of_tests(project.file(finding.place().0).source.path()) {
+                finding.severity = finding.severity.min(MOST_IN_TESTS);
+            }
             let level = self.settings.rules.get(finding.rule);
             if let Some(severity) = level.and_then(|level| level.severity()) {
                 finding.severity = severity;

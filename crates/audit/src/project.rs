@@ -235,3 +235,20 @@ impl Project {
         }
     }
 }
+
+#[cfg(test)]
+impl Project {
+    /// A project of these files and no others: paths and texts.
+    pub(crate) fn of_texts<P: AsRef<str>, T: Into<String>>(
+        files: impl IntoIterator<Item = (P, T)>,
+    ) -> Project {
+        let mut tree = Tree::default();
+        let read = |(path, text): (P, T)| {
+            let path = path.as_ref();
+            tree.files.insert(path.to_owned());
+            Some(File::read(Source::new(path, text), FileKind::of_path(path)?))
+        };
+        let files: Vec<File> = files.into_iter().filter_map(read).collect();
+        Project::new(files, tree)
+    }
+}

@@ -1,6 +1,6 @@
 //! What builds and package managers leave in a build context on the machine of whoever builds.
 
-use super::{BuildContext, ContextCopy, DependencyInstall, dependency_installs};
+use super::{BuildContext, ContextCopy, DependencyInstall, dependency_installs, is_of_tests};
 use crate::{Content, Project, ScriptPlace};
 use std::collections::BTreeSet;
 use unstale_dockerfile::{Stage, base_chain};
@@ -168,7 +168,7 @@ impl Manifests {
             let Some(kind) = kind_of(name) else {
                 continue;
             };
-            if kind == ArtifactKind::Settings && is_example(path) {
+            if kind == ArtifactKind::Settings && is_example(path) || is_of_tests(path) {
                 continue;
             }
             if kind == ArtifactKind::Output && !self.has_project(&context.join(path), project) {

@@ -154,6 +154,23 @@ impl Build {
         (self.file, self.span)
     }
 
+    /// The names of images that its outputs give: `type=image,name=…`.
+    pub fn output_names(&self) -> impl Iterator<Item = &str> {
+        let fields = self.outputs.iter().flat_map(|output| output.split(','));
+        fields.filter_map(|field| field.trim().strip_prefix("name="))
+    }
+
+    /// Whether it makes an image, and not files alone.
+    pub fn makes_image(&self) -> bool {
+        let is_of_files = |output: &String| {
+            ["type=local", "type=tar"]
+                .iter()
+                .any(|kind| output.contains(kind))
+                || !output.contains('=') && !output.is_empty()
+        };
+        self.outputs.is_empty() || !self.outputs.iter().all(is_of_files)
+    }
+
     /// Whether it builds services of a Compose project, whose Dockerfiles only the project knows.
     pub fn is_of_compose(&self) -> bool {
         matches!(self.via, Via::ComposeCommand(..))

@@ -123,12 +123,7 @@ pub(crate) fn images_of(project: &Project, build: &Build) -> Vec<String> {
         let any_tag = |image: &String| format!("{}:${{DOCKER_METADATA_OUTPUT_VERSION}}", repository(image));
         images = images.iter().map(any_tag).chain(images.iter().cloned()).collect();
     }
-    for output in &build.outputs {
-        let name = output
-            .split(',')
-            .find_map(|field| field.trim().strip_prefix("name="));
-        images.extend(name.map(str::to_owned));
-    }
+    images.extend(build.output_names().map(str::to_owned));
     if let (true, Via::Service(service)) = (images.is_empty(), &build.via) {
         images.extend(["-", "_"].map(|between| format!("${{COMPOSE_PROJECT_NAME}}{between}{service}")));
     }
@@ -165,7 +160,7 @@ pub(crate) fn likeness(images: &[String], reference: &str, in_one_file: bool) ->
 pub(crate) fn inline(project: &Project) -> Vec<Inline<'_>> {
     let mut found: Vec<Inline<'_>> = Vec::new();
     let mut environment: Vec<(String, Vec<EnvSetting>)> = Vec::new();
-    for build in &project.facts().builds {
+    for build in project.facts().builds.iter().filter(|build| build.makes_image()) {
         let images = images_of(project, build);
         let mut add = |one: Inline<'_>| {
             let same = |known: &&mut Inline<'_>| (known.file, known.span) == (one.file, one.span);

@@ -294,17 +294,9 @@ impl CommitArg {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{File, FileKind, Source, Tree};
 
     fn project(files: &[(&str, &str)]) -> Project {
-        let tree = Tree {
-            files: files.iter().map(|(path, _)| (*path).to_owned()).collect(),
-            ..Tree::default()
-        };
-        let read = files
-            .iter()
-            .filter_map(|(path, text)| Some(File::read(Source::new(*path, *text), FileKind::of_path(path)?)));
-        Project::new(read, tree)
+        Project::of_texts(files.iter().copied())
     }
 
     fn names(dockerfile: &str) -> Vec<String> {

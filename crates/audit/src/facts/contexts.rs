@@ -173,6 +173,14 @@ pub(super) fn of(project: &Project, builds: &[Build]) -> Vec<BuildContext> {
                 None => contexts.push(context(project, id, folder, ContextOrigin::Named, vec![index])),
             }
         }
+        // Of several folders, those in which a copy finds nothing are not built with.
+        let own = contexts.split_off(first);
+        let has_sources = |context: &BuildContext| has_sources(project, &context.folder, dockerfile);
+        let some_fit = own.iter().any(has_sources);
+        contexts.extend(
+            own.into_iter()
+                .filter(|context| !some_fit || has_sources(context)),
+        );
         if contexts.len() == first {
             let (folder, origin) = fitting(project, file.source.folder(), dockerfile, id);
             contexts.push(context(project, id, &folder, origin, Vec::new()));
@@ -217,6 +225,25 @@ fn context(
         builds,
         ignore,
     }
+}
+
+/// Whether a folder has every path that a Dockerfile copies by its name.
+fn has_sources(project: &Project, folder: &str, dockerfile: &Dockerfile) -> bool {
+    let files = &project.tree().files;
+    let copies = context_copies(dockerfile);
+    let mut sources = copies
+        .iter()
+        .flat_map(|copy| &copy.sources)
+        .filter(|source| !source.is_pattern());
+    sources.all(|source| {
+        let path = source.path.as_deref().unwrap_or_default();
+        let whole = [folder, path]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("/");
+        files.contains(&whole) || below(files, &whole).next().is_some()
+    })
 }
 
 /// The nearest folder, from the Dockerfile's own upwards, that has what the Dockerfile copies, or what its installs read.
@@ -269,17 +296,9 @@ fn fitting(project: &Project, own: &str, dockerfile: &Dockerfile, id: FileId) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{File, FileKind, Source, Tree};
 
     fn project(files: &[(&str, &str)]) -> Project {
-        let tree = Tree {
-            files: files.iter().map(|(path, _)| (*path).to_owned()).collect(),
-            ..Tree::default()
-        };
-        let read = files
-            .iter()
-            .filter_map(|(path, text)| Some(File::read(Source::new(*path, *text), FileKind::of_path(path)?)));
-        Project::new(read, tree)
+        Project::of_texts(files.iter().copied())
     }
 
     #[test]

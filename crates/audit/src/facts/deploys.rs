@@ -31,7 +31,7 @@ const CI_FOLDERS: &[&str] = &[
 ];
 
 /// What the machine of a job of GitHub's keeps.
-fn machine_of_job(job: &Job) -> Machine {
+pub fn machine_of_job(job: &Job) -> Machine {
     let labels = runners(job);
     let has = |part: &str| labels.iter().any(|label| label.contains(part));
     match labels.as_slice() {

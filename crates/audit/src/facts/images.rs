@@ -80,6 +80,20 @@ const OFFICIAL: &str = "\
     postgres pypy python r-base rabbitmq redis redmine registry rockylinux ros ruby rust sapmachine solr \
     sonarqube storm swift telegraf tomcat traefik ubuntu varnish vault wordpress yourls zookeeper";
 
+/// The last releases of images that had ended by the beginning of 2025; `MAX` for all of a number. Source: endoflife.date.
+const ENDED: &[(&str, (u32, u32))] = &[
+    ("alpine", (3, 17)),
+    ("centos", (8, u32::MAX)),
+    ("debian", (10, u32::MAX)),
+    ("golang", (1, 21)),
+    ("node", (16, u32::MAX)),
+    ("php", (8, 0)),
+    ("postgres", (12, u32::MAX)),
+    ("python", (3, 8)),
+    ("ruby", (3, 0)),
+    ("ubuntu", (18, 4)),
+];
+
 impl ImageName {
     /// Reads a name. [`None`] for what is none or not known: variables, templates.
     pub fn parse(text: &str) -> Option<ImageName> {
@@ -119,6 +133,26 @@ impl ImageName {
         let first = tag.split('-').next().unwrap_or(tag).to_ascii_lowercase();
         let is_moving = MOVING.contains(&first.as_str()) && !tag.contains(|c: char| c.is_ascii_digit());
         is_moving.then_some(tag)
+    }
+
+    /// Whether its tag names a release of one of Docker's images that gets no more of anything: it moves no more.
+    pub fn has_ended(&self) -> bool {
+        let Some((_, last)) = ENDED.iter().find(|(name, _)| *name == self.repository) else {
+            return false;
+        };
+        let version = self
+            .tag
+            .as_deref()
+            .unwrap_or_default()
+            .split('-')
+            .next()
+            .unwrap_or_default();
+        let mut numbers = version.split('.').map(str::parse::<u32>);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(major)), Some(Ok(minor))) => (major, minor) <= *last,
+            (Some(Ok(major)), None) => major < last.0 || major == last.0 && last.1 == u32::MAX,
+            _ => false,
+        }
     }
 
     /// With the tag that it means.
@@ -188,6 +222,9 @@ impl MadeImages {
             };
             for tag in &build.tags {
                 made.add(&tag.text, maker);
+            }
+            for name in build.output_names() {
+                made.add(name, maker);
             }
         }
         made.add_commands(project);
@@ -327,6 +364,33 @@ mod tests {
         }
         for unknown in ["$BASE", "{{ image }}", "", "<image>", "a b"] {
             assert_eq!(parts(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn releases_that_have_ended_are_known() {
+        let has_ended = |text: &str| ImageName::parse(text).unwrap().has_ended();
+        for ended in [
+            "alpine:3.4",
+            "debian:10-slim",
+            "ubuntu:18.04",
+            "node:16",
+            "python:2.7",
+            "centos:7",
+        ] {
+            assert!(has_ended(ended), "{ended}");
+        }
+        for alive in [
+            "alpine:3.22",
+            "alpine:3",
+            "debian:12",
+            "ubuntu:24.04",
+            "node:22",
+            "python:3",
+            "acme/app:1",
+            "debian",
+        ] {
+            assert!(!has_ended(alive), "{alive}");
         }
     }
 

@@ -35,7 +35,7 @@ pub use commands::DockerUse;
 pub use commit::{CommitArg, CommitUse, DEFAULT_COMMIT_ARG, Given, commit_args, given};
 pub use contexts::{BuildContext, ContextIgnore, ContextOrigin, PathKind};
 pub use copies::{ContextCopy, ContextSource, context_copies, working_folders};
-pub use deploys::Machine;
+pub use deploys::{Machine, machine_of_job};
 pub use fetches::{Fetch, FetchKind, checks_content, fetch_of, git_verb, pins_clone};
 pub use image_paths::{DeclaredVolume, Filled, Filling, ImagePaths, below, clean, files_below, image_paths};
 pub use images::{ImageName, MadeImages, Maker};

@@ -120,8 +120,22 @@ struct Mask<'a> {
     copied: Span,
 }
 
+/// Whether a file is an override that the project's own deploys leave out: a command names its base and not this one.
+fn is_left_out(project: &Project, path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let Some((start, end)) = name.split_once(".override.") else {
+        return false;
+    };
+    let base = format!("{start}.{end}");
+    project.docker_commands().any(|used| {
+        let files = used.docker.project.iter().flat_map(|project| &project.files);
+        let names: Vec<&str> = files.map(|file| file.rsplit('/').next().unwrap_or(file)).collect();
+        names.contains(&base.as_str()) && !names.contains(&name)
+    })
+}
+
 fn mask<'a>(project: &Project, built: &BuiltService<'a>, mount: &'a Mount) -> Option<Mask<'a>> {
-    if mount.kind != MountKind::Bind {
+    if mount.kind != MountKind::Bind || is_left_out(project, &mount.place.path) {
         return None;
     }
     let target = mount_target(mount).filter(|target| target != "/")?;

@@ -52,6 +52,7 @@ use crate::facts::caches::{self, CacheAt};
 use crate::facts::names::{self, Bound, Likeness};
 use crate::facts::{DockerUse, Via};
 use crate::{Confidence, Content, FileId, Finding, Project, ScriptPlace, Severity};
+use crate::workflow::Trigger;
 use std::collections::BTreeSet;
 
 pub(super) const RULE: Rule = Rule::new(
@@ -68,7 +69,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     let mut seen: BTreeSet<(FileId, String)> = BTreeSet::new();
     for import in caches::imports(project) {
         let cache = &import.cache.cache;
-        if import.build.is_some_and(|build| build.no_cache.is_some()) || !is_mutable(project, &import) {
+        if import.build.is_some_and(|build| build.no_cache.is_some())
+            || !is_mutable(project, &import)
+            || is_of_tags(project, &import)
+        {
             continue;
         }
         let is_exported = exports
@@ -94,7 +98,9 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         if !seen.insert((import.cache.file, name)) {
             continue;
         }
-        findings.push(finding(project, &import, clear));
+        // A clear elsewhere is none of a machine that is new each time.
+        let is_on_new_runner = import.build.is_some_and(|build| project.is_on_new_runner(build));
+        findings.push(finding(project, &import, clear.filter(|_| !is_on_new_runner)));
     }
 }
 
@@ -107,6 +113,18 @@ fn clears(used: &DockerUse<'_>) -> bool {
             PruneScope::Builder | PruneScope::Buildx | PruneScope::Buildctl | PruneScope::System
         ) && prune.filters.is_empty() && prune.keeps.is_none()
     )
+}
+
+/// Whether only tags run the workflow: a run for a tag finds GitHub's cache of no other tag.
+fn is_of_tags(project: &Project, import: &CacheAt<'_>) -> bool {
+    let Content::GithubWorkflow(workflow) = &project.file(import.cache.file).content else {
+        return false;
+    };
+    let is_tag = |trigger: &Trigger| {
+        let has = |name: &str| trigger.filters.iter().any(|(filter, _)| filter == name);
+        trigger.name == "release" || trigger.name == "push" && has("tags") && !has("branches")
+    };
+    import.cache.cache.kind == "gha" && !workflow.triggers.is_empty() && workflow.triggers.iter().all(is_tag)
 }
 
 /// Whether the name of the cache is the same from commit to commit.

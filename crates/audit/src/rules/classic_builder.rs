@@ -31,7 +31,7 @@ use super::Rule;
 use crate::docker::{Action, Tool};
 use crate::facts::caches::is_true;
 use crate::facts::environment::{EnvSetting, settings};
-use crate::facts::DockerUse;
+use crate::facts::{DockerUse, Machine, machine_of_job};
 use crate::shell::Command;
 use crate::{Confidence, Content, FileId, Finding, Project, ScriptPlace, Severity, Span};
 
@@ -48,7 +48,12 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         if is_for_windows(project, setting.file) {
             continue;
         }
-        findings.push(switched_off(setting, "DOCKER_BUILDKIT"));
+        let mut finding = switched_off(setting, "DOCKER_BUILDKIT");
+        // A machine that is new each time has no images from before.
+        if is_for_new_machines(project, setting.file) {
+            finding.severity = Severity::Info;
+        }
+        findings.push(finding);
     }
     let Some(used) = project.docker_commands().find(builds_standalone) else {
         return;
@@ -92,6 +97,16 @@ fn is_for_windows(project: &Project, file: FileId) -> bool {
             }
             _ => false,
         }
+}
+
+/// Whether all jobs of a workflow run on runners of GitHub's.
+fn is_for_new_machines(project: &Project, file: FileId) -> bool {
+    match &project.file(file).content {
+        Content::GithubWorkflow(workflow) => {
+            !workflow.jobs.is_empty() && workflow.jobs.iter().all(|job| machine_of_job(job) == Machine::New)
+        }
+        _ => false,
+    }
 }
 
 fn switched_off(setting: &EnvSetting, name: &str) -> Finding {

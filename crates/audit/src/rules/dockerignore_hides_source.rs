@@ -61,9 +61,7 @@
 
 use super::Rule;
 use crate::dockerignore::{Content, IgnoreFile, Line};
-use crate::facts::{
-    BuildContext, ContextIgnore, ContextOrigin, ContextSource, PathKind, context_copies, is_of_tests,
-};
+use crate::facts::{BuildContext, ContextIgnore, ContextOrigin, ContextSource, PathKind, context_copies};
 use crate::{Confidence, FileId, Finding, Project, Severity};
 use std::collections::BTreeSet;
 use unstale_context::{Matcher, Selector};
@@ -158,10 +156,6 @@ struct Place<'p> {
 impl<'p> Place<'p> {
     fn finding(&self, severity: Severity, source: &ContextSource, line: &Line, message: String) -> Finding {
         let path = self.project.file(self.ignore_id).source.path();
-        let severity = match is_of_tests(path) {
-            true => severity.min(Severity::Low),
-            false => severity,
-        };
         Finding::new(
             RULE.id,
             severity,

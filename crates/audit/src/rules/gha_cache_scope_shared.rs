@@ -163,7 +163,12 @@ fn last_holds_all(project: &Project, exports: &[Export<'_>]) -> bool {
             Some(name) => stage_of(&stages, name)?,
             None => stages.last()?.index,
         };
-        Some(dockerfile.needed_stages(target))
+        // Stages in which nothing runs are made again in no time.
+        let runs = |index: &usize| {
+            let own = stages.get(*index).and_then(|stage| dockerfile.instructions.get(stage.instructions.clone()));
+            own.is_some_and(|own| own.iter().any(|one| one.keyword == "RUN"))
+        };
+        Some(dockerfile.needed_stages(target).into_iter().filter(runs).collect::<BTreeSet<_>>())
     };
     let is_max = last.cache.cache.attributes.get("mode").is_some_and(|mode| mode == "max");
     let Some(all) = needed(last).filter(|_| is_one && is_max) else {

@@ -183,6 +183,8 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         };
         let severity = match &found.replaced {
             Some(_) => Severity::High,
+            // In a stage of the build it costs time.
+            None if stage.is_some() => Severity::Low,
             None => artifacts.iter().map(severity).max().unwrap_or(Severity::Low),
         };
         let path = project.file(ignore).source.path();
@@ -195,11 +197,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 "`{}` takes {} of the host into {}: `{path}` does not leave {} out",
                 found.source.text,
                 listed(&artifacts),
-                match stage {
-                    None => "the image".to_owned(),
-                    Some(Stage { name: Some(name), .. }) => format!("stage `{name}`"),
-                    Some(_) => "a stage of the build".to_owned(),
-                },
+                place_name(stage.as_ref()),
                 if artifacts.len() == 1 { "it" } else { "them" }
             ),
         };
@@ -219,8 +217,17 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     }
 }
 
+/// What people call the place that a copy goes to.
+pub(super) fn place_name(stage: Option<&Stage>) -> String {
+    match stage {
+        None => "the image".to_owned(),
+        Some(Stage { name: Some(name), .. }) => format!("stage `{name}`"),
+        Some(_) => "a stage of the build".to_owned(),
+    }
+}
+
 /// Where a copy goes: [`None`] for the image, or the stage that the image only takes results from.
-fn build_stage(project: &Project, context: &BuildContext, source: &ContextSource) -> Option<Stage> {
+pub(super) fn build_stage(project: &Project, context: &BuildContext, source: &ContextSource) -> Option<Stage> {
     let Content::Dockerfile(dockerfile) = &project.file(context.dockerfile).content else {
         return None;
     };

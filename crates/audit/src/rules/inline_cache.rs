@@ -68,7 +68,14 @@ pub(super) const RULE: Rule = Rule::new(
 .fixable();
 
 fn check(project: &Project, findings: &mut Vec<Finding>) {
-    let imports = caches::imports(project);
+    // What is exported by itself under a name is no image.
+    let exports = caches::exports(project);
+    let is_exported = |import: &CacheAt<'_>| {
+        let mut exports = exports.iter();
+        exports.any(|export| caches::is_same_store(&import.cache, &export.cache) == Likeness::Same)
+    };
+    let mut imports = caches::imports(project);
+    imports.retain(|import| !is_exported(import));
     for inline in caches::inline(project) {
         findings.push(of(project, &inline, &imports));
     }

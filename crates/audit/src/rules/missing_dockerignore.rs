@@ -46,7 +46,7 @@
 //! ```
 
 use super::Rule;
-use super::host_artifacts_in_context::{copies_whole, listed, worst};
+use super::host_artifacts_in_context::{build_stage, copies_whole, listed, place_name, worst};
 use crate::facts::{ContextIgnore, ContextOrigin, Manifests};
 use crate::{Finding, Project, Severity};
 use std::collections::BTreeMap;
@@ -78,10 +78,11 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         let Some(found) = worst(project, context, &artifacts) else {
             continue;
         };
+        let stage = build_stage(project, context, &found.source);
         let severity = match (&found.replaced, artifacts.is_empty()) {
             (Some(_), _) => Severity::High,
-            (None, false) => Severity::Medium,
-            (None, true) => Severity::Low,
+            (None, false) if stage.is_none() => Severity::Medium,
+            (None, _) => Severity::Low,
         };
         let file = match context.folder.as_str() {
             "" => ".dockerignore".to_owned(),
@@ -93,14 +94,16 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 artifact.path, install.name, found.source.text
             ),
             (None, false) => format!(
-                "`{}` takes {} of the host into the image: there is no `{file}`",
+                "`{}` takes {} of the host into {}: there is no `{file}`",
                 found.source.text,
-                listed(&artifacts)
+                listed(&artifacts),
+                place_name(stage.as_ref())
             ),
             (None, true) => {
                 format!(
-                    "`{}` takes whatever lies in the folder into the image: there is no `{file}`",
-                    found.source.text
+                    "`{}` takes whatever lies in the folder into {}: there is no `{file}`",
+                    found.source.text,
+                    place_name(stage.as_ref())
                 )
             }
         };

@@ -29,10 +29,10 @@
 //! ```
 
 use super::Rule;
-use crate::facts::ImageName;
+use crate::facts::{ImageName, StageRole, stage_role};
 use crate::{Confidence, FileId, Finding, Project, Severity, Span};
 use std::collections::BTreeMap;
-use unstale_dockerfile::{Declaration, Dockerfile, StageUse, UsedBy, Uses};
+use unstale_dockerfile::{Declaration, Dockerfile, Scope, StageUse, UsedBy, Uses};
 
 pub(super) const RULE: Rule = Rule::new(
     "mutable-base-tag",
@@ -66,7 +66,10 @@ fn of(
     let name = ImageName::parse(text)?;
     let tag = name.moving_tag()?;
     let images = &project.facts().images;
-    let first = uses.first()?;
+    let role = |one: &StageUse| stage_role(project, id, dockerfile, Scope::Stage(one.stage));
+    let uses: Vec<&StageUse> = uses.iter().filter(|one| role(one) > StageRole::Unused).collect();
+    let first = *uses.first()?;
+    let in_image = uses.iter().any(|one| role(one) == StageRole::Image && one.by == UsedBy::From);
     let is_context = name.tag.is_none() && images.is_context(text);
     // A name that no stage has may be one of a context that somebody gives on the command line.
     let may_be_stage = first.by != UsedBy::From && name.tag.is_none() && !is_copied_from(&name);
@@ -75,13 +78,14 @@ fn of(
     }
     let (place, also) = place(project, id, dockerfile, first)?;
     let is_said = name.tag.is_some();
+    let what = match (in_image, first.by) {
+        (true, _) => "what the image is built on",
+        (false, UsedBy::From) => "what a stage of the build runs on",
+        (false, _) => "what is taken from it",
+    };
     let message = match is_said {
-        true => format!(
-            "the tag of `{text}` moves: what the image is built on depends on when it was last pulled"
-        ),
-        false => format!(
-            "`{text}` has no tag: what the image is built on depends on when its `{tag}` was last pulled"
-        ),
+        true => format!("the tag of `{text}` moves: {what} depends on when it was last pulled"),
+        false => format!("`{text}` has no tag: {what} depends on when its `{tag}` was last pulled"),
     };
     let confidence = if also.is_some() {
         Confidence::Medium

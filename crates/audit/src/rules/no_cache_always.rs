@@ -39,7 +39,7 @@
 //! - <https://github.com/moby/buildkit/issues/3412>
 
 use super::Rule;
-use crate::docker::Action;
+use crate::docker::{Action, BuilderAction};
 use crate::facts::{Build, DockerUse, Via};
 use crate::shell::{Certainty, Command, Editor, GuardKind};
 use crate::{Applicability, Confidence, Content, FileId, Finding, Fix, Project, ScriptPlace, Severity, Span};
@@ -130,6 +130,9 @@ fn of_command(project: &Project, used: DockerUse<'_>, findings: &mut Vec<Finding
     if is_open || flag.certainty != Certainty::Certain || is_chosen(used.command) || is_meant(project, used) {
         return;
     }
+    if has_builder_of_its_own(project, used) {
+        return;
+    }
     let words: Vec<&str> = used.command.words.iter().map(|word| word.text.as_str()).collect();
     let name = words.get(..=used.docker.verb).unwrap_or_default().join(" ");
     let editor = Editor::new(used.file, &project.file(used.file).source);
@@ -145,6 +148,19 @@ fn of_command(project: &Project, used: DockerUse<'_>, findings: &mut Vec<Finding
         edits,
     });
     findings.push(finding(&format!("`{name}`"), (used.file, flag.span), Confidence::Medium).fix(fix));
+}
+
+/// Whether the file makes a builder and removes it again: there are no old results in it, and none stay.
+fn has_builder_of_its_own(project: &Project, used: DockerUse<'_>) -> bool {
+    let actions = || {
+        let own = project.docker_commands().filter(|other| other.file == used.file);
+        own.filter_map(|other| match &other.docker.action {
+            Action::Builder(action) => Some(action),
+            _ => None,
+        })
+    };
+    let is_made = actions().any(|action| matches!(action, BuilderAction::Create { is_used: true, .. }));
+    is_made && actions().any(|action| matches!(action, BuilderAction::Rm(_)))
 }
 
 /// Whether something decides that it runs: a condition on a variable, an option of the script.

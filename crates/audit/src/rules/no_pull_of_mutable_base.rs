@@ -274,7 +274,7 @@ fn bases_of(project: &Project, file: FileId, args: &BTreeMap<String, String>) ->
             is_unversioned || (!name.has_digest && name.tag.as_deref().is_some_and(is_partial_version));
         let is_own =
             !name.is_pullable() || images.maker(&name) == Some(Maker::Here) || images.is_context(&text);
-        (moves && !is_own).then_some(Base {
+        (moves && !is_own && !name.has_ended()).then_some(Base {
             text,
             file,
             span: one.span,
@@ -305,8 +305,8 @@ fn of(project: &Project, found: DockerUse<'_>, bases: &[Base]) -> Option<Finding
     let words: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
     let others = match bases.len() {
         1 => String::new(),
-        2 => " and of another base".to_owned(),
-        many => format!(" and of {} other bases", many - 1),
+        2 => " or the other base".to_owned(),
+        many => format!(" or {} other bases", many - 1),
     };
     let message = format!(
         "`{}` never asks for a newer `{}`{others}: the base stays what this machine pulled first",

@@ -98,6 +98,10 @@ fn judge(
     if prune.scope == PruneScope::Buildx && items.iter().any(uses_other_builder) {
         return None;
     }
+    // Where the project makes a builder of its own, an engine's cache may hold nothing of its builds.
+    if prune.scope == PruneScope::System && makes_builder(project) {
+        return None;
+    }
     let rebuild = items.iter().skip(item.index + 1).find(|after| {
         after.builds() && after.host() == item.host() && !after.excludes(item) && !is_again(after, item)
     });
@@ -145,6 +149,13 @@ fn is_again(build: &Item<'_>, item: &Item<'_>) -> bool {
         .script()
         .is_some_and(|script| script.place == ScriptPlace::Whole);
     in_script && build.is_written_before(item) && build.function() == item.function()
+}
+
+/// Whether some command makes a builder and builds with it from then on.
+fn makes_builder(project: &Project) -> bool {
+    project
+        .docker_commands()
+        .any(|used| matches!(used.docker.action, Action::Builder(BuilderAction::Create { is_used: true, .. })))
 }
 
 fn uses_other_builder(item: &Item<'_>) -> bool {

@@ -91,6 +91,12 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     let mut said: BTreeSet<(FileId, Span)> = BTreeSet::new();
     for ((dockerfile, _, name), passed) in &passed {
         let declared = dockerfile.and_then(|id| declared(project, id, name));
+        // In a stage that is not in the image, on a machine that is gone afterwards, nothing of it stays.
+        let is_gone = |build: &Build| project.is_on_new_runner(build) && build.cache_to.is_empty();
+        let in_image = declared.is_none_or(|declared| declared.role == StageRole::Image);
+        if !in_image && passed.by.iter().all(|(build, _)| is_gone(build)) {
+            continue;
+        }
         findings.extend(of_passed(name, passed, declared, &mut said));
     }
     let is_passed = |id: FileId, name: &str| {
@@ -187,7 +193,9 @@ fn of_dockerfile(
     id: FileId,
     dockerfile: &Dockerfile,
     role: &dyn Fn(Scope) -> StageRole,
-    is_passed: &dyn Fn(&str) -> bool, findings: &mut Vec<Finding>) {
+    is_passed: &dyn Fn(&str) -> bool,
+    findings: &mut Vec<Finding>,
+) {
     let mut names: BTreeMap<String, Vec<Declaration>> = BTreeMap::new();
     for declared in dockerfile.declarations() {
         if is_secret_name(&declared.name) && role(declared.scope) > StageRole::Unused {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Checker, File, FileKind, Settings, Source, Tree};
+use crate::{Checker, Project, Settings};
 use std::path::Path;
 
 #[test]
@@ -66,23 +66,10 @@ fn files_of(documentation: &str, heading: &str) -> Vec<(String, String)> {
     files
 }
 
-/// A project of these files.
-fn project(files: Vec<(String, String)>) -> Project {
-    let tree = Tree {
-        files: files.iter().map(|(path, _)| path.clone()).collect(),
-        ..Tree::default()
-    };
-    let files = files.into_iter().filter_map(|(path, text)| {
-        let kind = FileKind::of_path(&path)?;
-        Some(File::read(Source::new(path, text), kind))
-    });
-    Project::new(files, tree)
-}
-
 /// Whether a rule finds something in these files.
 fn finds(rule: &'static Rule, files: Vec<(String, String)>) -> bool {
     let checker = Checker::new(Settings::default(), &[]).unwrap();
-    let report = checker.check(&project(files));
+    let report = checker.check(&Project::of_texts(files));
     report.findings.iter().any(|finding| finding.rule == rule.id)
 }
 
@@ -114,7 +101,7 @@ fn fixtures_hold() {
             let name = folder.file_name().unwrap().to_string_lossy().into_owned();
             let mut files = Vec::new();
             collect(&folder, &folder, &mut files);
-            let project = project(files);
+            let project = Project::of_texts(files);
             let report = Checker::new(Settings::default(), &[]).unwrap().check(&project);
             let own: Vec<_> = report
                 .findings

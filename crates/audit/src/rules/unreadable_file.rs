@@ -1,7 +1,7 @@
 //! A file that cannot be read as what it is: the engine, Compose, the shell or the CI would refuse it, or it is a template
 //! that becomes a file later. What cannot be read is not checked, so that no finding in it means nothing.
 //!
-//! Templates, and files that something is tested with, are told as info. A file whose name is like that of a Dockerfile,
+//! Templates, excerpts and files that something is tested with are told as info. A file whose name is like that of a Dockerfile,
 //! that begins with none of its instructions and that no build names, is no finding.
 //!
 //! ## Why
@@ -45,7 +45,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             findings.push(
                 Finding::new(
                     RULE.id,
-                    match problem.confidence == Confidence::Low || is_made_for_it(file.source.path()) {
+                    match problem.confidence == Confidence::Low || is_made_for_it(file) {
                         true => Severity::Info,
                         false => RULE.severity,
                     },
@@ -59,9 +59,17 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Whether a file is a template by its path, or one that a reader must refuse.
-fn is_made_for_it(path: &str) -> bool {
-    path.contains("{{") || is_of_tests(path)
+/// Whether a file is a template by its path, one that a reader must refuse, or an excerpt: `...` where an instruction would be.
+fn is_made_for_it(file: &File) -> bool {
+    let has_gap = match &file.content {
+        Content::Dockerfile(dockerfile) => {
+            let mut all = dockerfile.instructions.iter();
+            all.any(|one| matches!(one.keyword.as_str(), "..." | "…"))
+        }
+        _ => false,
+    };
+    let path = file.source.path();
+    has_gap || path.contains("{{") || is_of_tests(path)
 }
 
 /// Whether a file only has a name like that of a Dockerfile (`about-dockerfile.mdx`, `Dockerfile.nanorc`): it begins with

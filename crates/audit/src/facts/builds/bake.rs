@@ -88,7 +88,14 @@ fn of(project: &Project, file: FileId, bake: &BakeFile, target: &Target) -> Buil
             .into_iter()
             .map(|item| {
                 let text = match item.fields.is_empty() {
-                    true => bake.resolve(&item.value).unwrap_or(item.value.text.clone()),
+                    // What an expression makes is not known here: it may be any image.
+                    true => {
+                        bake.resolve(&item.value)
+                            .unwrap_or_else(|| match item.value.text.contains('(') {
+                                true => "${…}".to_owned(),
+                                false => item.value.text.clone(),
+                            })
+                    }
                     false => item
                         .fields
                         .iter()

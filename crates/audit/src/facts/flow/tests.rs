@@ -1,14 +1,9 @@
 //! Flows of small projects: what runs, in which order, and what ends it.
 
 use super::*;
-use crate::{File, FileKind, Tree};
 
 fn project(files: &[(&str, &str)]) -> Project {
-    let read = |(path, text): &(&str, &str)| {
-        let kind = FileKind::of_path(path).unwrap();
-        File::read(crate::Source::new(*path, (*text).to_owned()), kind)
-    };
-    Project::new(files.iter().map(read), Tree::default())
+    Project::of_texts(files.iter().copied())
 }
 
 /// The commands of Docker in the flow that starts in a file, in order.

@@ -1,16 +1,7 @@
 use super::*;
-use crate::{File, FileKind, Source, Tree};
 
 fn project(files: &[(&str, &str)]) -> Project {
-    let tree = Tree {
-        files: files.iter().map(|(path, _)| (*path).to_owned()).collect(),
-        ..Tree::default()
-    };
-    let files = files.iter().filter_map(|(path, text)| {
-        let kind = FileKind::of_path(path)?;
-        Some(File::read(Source::new(*path, *text), kind))
-    });
-    Project::new(files, tree)
+    Project::of_texts(files.iter().copied())
 }
 
 fn read(dockerfile: &str, target: Option<&str>) -> ImagePaths {

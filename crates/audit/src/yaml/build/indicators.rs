@@ -48,7 +48,7 @@ impl Builder<'_> {
     }
 
     /// Whether a `:` at `at` can belong to the entry that begins at `entry` in a block: it stands on the line of its key, or
-    /// at the column of its `?`. Else it begins an entry without a key further out.
+    /// at the column of its `?`. Else it begins an entry without a key further out, or, with something behind it, a text.
     fn is_own_colon(&self, entry: Option<usize>, at: usize) -> bool {
         let column = |at: usize| {
             let before = &self.parsed[..at];
@@ -57,10 +57,14 @@ impl Builder<'_> {
                 .map_or(before, |end| &before[end + 1..]);
             line.trim_start_matches('\u{FEFF}').chars().count()
         };
-        !Span::new(self.cursor, at)
+        let is_indicator = matches!(
+            self.parsed.as_bytes().get(at + 1),
+            None | Some(b' ' | b'\t' | b'\r' | b'\n')
+        );
+        let is_on_line = !Span::new(self.cursor, at)
             .slice(self.parsed)
-            .contains(['\n', '\r'])
-            || entry.is_some_and(|entry| column(entry) == column(at))
+            .contains(['\n', '\r']);
+        is_indicator && is_on_line || is_indicator && entry.is_some_and(|entry| column(entry) == column(at))
     }
 
     /// Goes over the indicators before a node that begins at `start` (with its properties) or, if that is not known, is
@@ -134,7 +138,13 @@ impl Builder<'_> {
             .bytes()
             .take(3)
             .any(|byte| byte == b'+');
-        let lines = Span::new(lines, content.end.max(lines));
+        let mut lines = Span::new(lines, content.end.max(lines));
+        // With nothing in it, the parser's place goes on to what stands on a line below.
+        let said = lines.slice(self.parsed);
+        let last = said.rfind(['\n', '\r']).map_or(0, |at| at + 1);
+        if lines.end < self.parsed.len() && said[last..].bytes().all(|byte| byte == b' ') {
+            lines.end = lines.start + last;
+        }
         // The parser says where the first line that has words begins after its indentation.
         let column = match cooked.bytes().all(|byte| byte == b'\n') {
             true => usize::MAX,

@@ -61,6 +61,11 @@ fn from_block(yaml: &Yaml, parent: Node<'_>, index: usize) -> Option<Span> {
     let text = yaml.text();
     let slots = parent.slots();
     let slot = slots.get(index)?.span;
+    // `: x` without a key would become the value of the entry before.
+    let next_key = slots.get(index + 1).and_then(|next| next.key);
+    if next_key.is_some_and(|key| Node::new(yaml, key).outer_span().is_empty()) {
+        return None;
+    }
     let end = rest_of_line(yaml, slot.end)?;
     if !is_first_on_line(text, slot.start) {
         // The first of a collection that begins on the line of a `-`: the next one takes its place, comments first.
@@ -109,7 +114,9 @@ fn tidy(yaml: &Yaml, lines: Span, index: usize, count: usize) -> Span {
         .starts_with('#');
     let is_first = index == 0 && count > 1 && !is_comment_above;
     let mut tidied = lines;
-    if after_scalar || has_blank_above || is_first || said_above.is_empty() {
+    // Spaces that end the text would be a line of a scalar above that keeps its breaks.
+    let ends_with_spaces = !below.is_empty() && below.trim_start_matches([' ', '\t']).is_empty();
+    if after_scalar || has_blank_above || is_first || said_above.is_empty() || ends_with_spaces {
         tidied.end += blank_below;
     }
     if tidied.end == text.len() && has_blank_above && !after_scalar && !said_above.is_empty() {
