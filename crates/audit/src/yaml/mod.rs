@@ -31,6 +31,8 @@ pub struct Yaml {
     text: String,
     /// Whether templates were taken for words.
     templated: bool,
+    /// Whether edits do what is meant: see [`Yaml::is_editable`].
+    editable: bool,
     nodes: Vec<NodeData>,
     documents: Vec<NodeId>,
     comments: Vec<Span>,
@@ -55,6 +57,15 @@ pub struct Comment<'y> {
     pub text: &'y str,
 }
 
+/// Whether no line of a text ends with a `\r` alone.
+fn has_plain_lines(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let breaks = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\r');
+    breaks
+        .map(|(at, _)| bytes.get(at + 1))
+        .all(|next| next == Some(&b'\n'))
+}
+
 impl Yaml {
     /// Reads a text. Where it is no YAML, or a mapping in double braces, it is read once more with its templates (`${{ … }}`, `{{ … }}`, `{% … %}`)
     /// taken for words; scalars give the templates as they are nevertheless.
@@ -71,7 +82,10 @@ impl Yaml {
         };
         match masked {
             Some(built) => Ok(Yaml::of(text, true, built)),
-            None => plain.map(|built| Yaml::of(text, false, built)),
+            None => plain.map(|built| Yaml {
+                editable: !is_template && has_plain_lines(text),
+                ..Yaml::of(text, false, built)
+            }),
         }
     }
 
@@ -79,6 +93,7 @@ impl Yaml {
         Yaml {
             text: text.to_owned(),
             templated,
+            editable: has_plain_lines(text),
             nodes: built.nodes,
             documents: built.documents,
             comments: built.comments,
@@ -93,6 +108,12 @@ impl Yaml {
     /// Whether the text is YAML only if its templates are taken for words.
     pub fn is_templated(&self) -> bool {
         self.templated
+    }
+
+    /// Whether the text can be edited: its lines are what everybody takes for lines (YAML knows a `\r` alone as the end of one,
+    /// and nothing else does), and an edit cannot make templates of its braces.
+    pub fn is_editable(&self) -> bool {
+        self.editable
     }
 
     /// The top nodes of the documents, in order. An empty document has a null.

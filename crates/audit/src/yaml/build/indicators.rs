@@ -64,7 +64,7 @@ impl Builder<'_> {
         let is_on_line = !Span::new(self.cursor, at)
             .slice(self.parsed)
             .contains(['\n', '\r']);
-        is_indicator && is_on_line || is_indicator && entry.is_some_and(|entry| column(entry) == column(at))
+        is_indicator && (is_on_line || entry.is_some_and(|entry| column(entry) == column(at)))
     }
 
     /// Goes over the indicators before a node that begins at `start` (with its properties) or, if that is not known, is

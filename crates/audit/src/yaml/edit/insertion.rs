@@ -80,7 +80,7 @@ pub fn append(collection: Node<'_>, content: &str) -> Option<Vec<Change>> {
         return insert_after(Node::new(yaml, last.value), content);
     }
     match collection.kind() {
-        _ if !has_plain_lines(yaml) => None,
+        _ if !yaml.is_editable() => None,
         Kind::Mapping | Kind::Sequence => {
             let content = single_line(content)?;
             let at = collection.span().end.checked_sub(1)?;

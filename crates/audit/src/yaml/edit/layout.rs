@@ -144,18 +144,9 @@ pub(super) fn is_bare_pair(collection: Node<'_>) -> bool {
     collection.is_flow() && first.is_some_and(|first| first.span.start == collection.span().start)
 }
 
-/// Whether the text can be edited by lines: YAML knows a `\r` alone as the end of one, and nothing else does.
-pub(super) fn has_plain_lines(yaml: &Yaml) -> bool {
-    let text = yaml.text().as_bytes();
-    let breaks = text.iter().enumerate().filter(|(_, byte)| **byte == b'\r');
-    breaks
-        .map(|(at, _)| text.get(at + 1))
-        .all(|next| next == Some(&b'\n'))
-}
-
-/// The collection's entries or items, and which of them the node is (in). [`None`] where lines are not plain.
+/// The collection's entries or items, and which of them the node is (in). [`None`] in a text that cannot be edited.
 pub(super) fn place(node: Node<'_>) -> Option<(Node<'_>, usize)> {
     let (_, index) = node.data().parent?;
-    let parent = node.parent().filter(|_| has_plain_lines(node.yaml()))?;
+    let parent = node.parent().filter(|_| node.yaml().is_editable())?;
     Some((parent, index))
 }

@@ -1,7 +1,7 @@
 //! Gives a scalar another text.
 
 use super::Change;
-use super::layout::{column, has_plain_lines, line_break};
+use super::layout::{column, line_break};
 use crate::yaml::{Kind, Node, Style};
 
 /// Replaces a scalar's text, in the quotes that it has, or in quotes where the text needs them. A text that replaces a
@@ -13,7 +13,7 @@ pub fn replacement(node: Node<'_>, text: &str) -> Option<Change> {
         return None;
     };
     let file = node.yaml().text();
-    if !has_plain_lines(node.yaml()) {
+    if !node.yaml().is_editable() {
         return None;
     }
     let span = node.span();
