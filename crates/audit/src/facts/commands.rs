@@ -1,7 +1,7 @@
 //! Docker's commands, wherever they stand.
 
 use crate::docker::DockerCommand;
-use crate::shell::Command;
+use crate::shell::{Command, Word};
 use crate::{EmbeddedScript, FileId, Project, Span};
 
 /// A command of Docker, and where it stands.
@@ -23,6 +23,17 @@ impl DockerUse<'_> {
     /// Where it stands.
     pub fn place(&self) -> (FileId, Span) {
         (self.file, self.command.span)
+    }
+
+    /// Its words up to the verb, with expressions of a workflow as they are written.
+    pub fn name(&self, project: &Project) -> String {
+        let text = project.file(self.file).source.text();
+        let words = self.command.words.get(..=self.docker.verb).unwrap_or_default();
+        let word = |word: &Word| match word.text.contains("${__") {
+            true => word.span.slice(text).to_owned(),
+            false => word.text.clone(),
+        };
+        words.iter().map(word).collect::<Vec<_>>().join(" ")
     }
 }
 

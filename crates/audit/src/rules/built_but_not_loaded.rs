@@ -283,8 +283,7 @@ fn finding(
     keeper: Keeper,
     user: &DockerUse<'_>,
 ) -> Finding {
-    let words: Vec<&str> = user.command.words.iter().map(|word| word.text.as_str()).collect();
-    let uses = words.get(..=user.docker.verb).unwrap_or_default().join(" ");
+    let uses = user.name(project);
     let loads = match command {
         Some(_) => "`--load`",
         None => "`load: true`",

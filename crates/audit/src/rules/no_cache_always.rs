@@ -133,8 +133,7 @@ fn of_command(project: &Project, used: DockerUse<'_>, findings: &mut Vec<Finding
     if has_builder_of_its_own(project, used) {
         return;
     }
-    let words: Vec<&str> = used.command.words.iter().map(|word| word.text.as_str()).collect();
-    let name = words.get(..=used.docker.verb).unwrap_or_default().join(" ");
+    let name = used.name(project);
     let editor = Editor::new(used.file, &project.file(used.file).source);
     let edits: Vec<_> = editor
         .remove_words(used.command, flag.words.clone())

@@ -301,16 +301,14 @@ fn of(project: &Project, found: DockerUse<'_>, bases: &[Base]) -> Option<Finding
     } else {
         Severity::Low
     };
-    let words = found.command.words.get(..=found.docker.verb).unwrap_or_default();
-    let words: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+    let name = found.name(project);
     let others = match bases.len() {
         1 => String::new(),
         2 => " or the other base".to_owned(),
         many => format!(" or {} other bases", many - 1),
     };
     let message = format!(
-        "`{}` never asks for a newer `{}`{others}: the base stays what this machine pulled first",
-        words.join(" "),
+        "`{name}` never asks for a newer `{}`{others}: the base stays what this machine pulled first",
         worst.text
     );
     let is_up = matches!(found.docker.action, Action::ComposeUp(_));
@@ -331,7 +329,7 @@ fn of(project: &Project, found: DockerUse<'_>, bases: &[Base]) -> Option<Finding
     };
     Some(finding.fix(edit.map(|edit| Fix {
         title: "ask for newer base images".to_owned(),
-        change: format!("Added --pull to `{}`", words.join(" ")),
+        change: format!("Added --pull to `{name}`"),
         impact: "Updates of base images arrive".to_owned(),
         applicability: Applicability::Unsafe,
         edits: vec![edit],

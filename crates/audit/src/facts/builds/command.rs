@@ -22,20 +22,6 @@ pub(super) fn builds(project: &Project, builds: &mut Vec<Build>) {
     }
 }
 
-/// The words of a command up to its verb.
-fn name(found: DockerUse<'_>) -> String {
-    let words: Vec<&str> = found
-        .command
-        .words
-        .iter()
-        .map(|word| word.text.as_str())
-        .collect();
-    format!(
-        "`{}`",
-        words.get(..=found.docker.verb).unwrap_or_default().join(" ")
-    )
-}
-
 fn args(project: &Project, found: DockerUse<'_>, args: &[docker::BuildArg]) -> Vec<BuildArg> {
     let arg = |arg: &docker::BuildArg| BuildArg {
         name: arg.name.clone(),
@@ -64,7 +50,12 @@ fn no_cache(found: DockerUse<'_>) -> Span {
 
 fn of_compose(project: &Project, found: DockerUse<'_>, build: &docker::ComposeBuild, number: usize) -> Build {
     let via = Via::ComposeCommand(number, found.index);
-    let mut result = Build::new(via, found.file, found.command.span, name(found));
+    let mut result = Build::new(
+        via,
+        found.file,
+        found.command.span,
+        format!("`{}`", found.name(project)),
+    );
     result.args = args(project, found, &build.build_args);
     result.no_cache = build.no_cache.then(|| no_cache(found));
     result.pull = build.pull;
@@ -77,7 +68,12 @@ fn of_compose(project: &Project, found: DockerUse<'_>, build: &docker::ComposeBu
 fn of(project: &Project, found: DockerUse<'_>, build: &docker::Build, number: usize) -> Build {
     let source = &project.file(found.file).source;
     let via = Via::Command(number, found.index);
-    let mut result = Build::new(via, found.file, found.command.span, name(found));
+    let mut result = Build::new(
+        via,
+        found.file,
+        found.command.span,
+        format!("`{}`", found.name(project)),
+    );
     // Scripts are run from the project's folder as a rule, which is above their own.
     let folder = match (found.script.place, &project.file(found.file).content) {
         (ScriptPlace::Recipe(..), _) => source.folder().to_owned(),

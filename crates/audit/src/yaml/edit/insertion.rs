@@ -162,8 +162,7 @@ fn into_flow(yaml: &Yaml, parent: Node<'_>, index: usize, content: &str) -> Opti
     let text = yaml.text();
     let content = single_line(content).filter(|_| !is_bare_pair(parent))?;
     let slot = parent.slots().get(index)?.span;
-    // A `?` with nothing behind it is a word once a comma touches it.
-    if slot.slice(text) == "?" {
+    if has_question_marks(parent) {
         return None;
     }
     let next = skip_trivia(yaml, slot.end);

@@ -138,6 +138,13 @@ pub(super) fn follows_block_scalar(yaml: &Yaml, at: usize) -> bool {
     })
 }
 
+/// Whether an entry of a collection in brackets or braces begins with `?`, which is a word or not by what touches it.
+pub(super) fn has_question_marks(collection: Node<'_>) -> bool {
+    let text = collection.yaml().text();
+    let mut slots = collection.slots().iter();
+    slots.any(|slot| slot.span.slice(text).starts_with('?'))
+}
+
 /// Whether it is the pair in `[key: value]`: a mapping of one entry, without braces.
 pub(super) fn is_bare_pair(collection: Node<'_>) -> bool {
     let first = collection.slots().first();

@@ -133,6 +133,9 @@ fn from_flow(yaml: &Yaml, parent: Node<'_>, index: usize) -> Option<Vec<Span>> {
     let text = yaml.text();
     let slots = parent.slots();
     let slot = slots.get(index)?.span;
+    if has_question_marks(parent) {
+        return None;
+    }
     let comma_after = |at: usize| {
         let at = skip_trivia(yaml, at);
         text[at..].starts_with(',').then_some(at)

@@ -330,6 +330,7 @@ fn texts_that_fuzzing_found_keep_the_rules() {
         "{? , a: b}",
         ": .\n\t#\n -",
         "- a\r#\n b",
+        "{a o,?,? }",
         "a: &${{ x ---\nb:}}",
         "a:\n? b:\n  # \n  c:\n:d:\n:",
         "a:\n  b: >+ \n  c: |-\n    d:\n  ",
