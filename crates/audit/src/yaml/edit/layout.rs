@@ -138,6 +138,25 @@ pub(super) fn follows_block_scalar(yaml: &Yaml, at: usize) -> bool {
     })
 }
 
+/// Whether what stands around bytes that are replaced does not become something else with what comes in their place: the mark
+/// of a document's end at the beginning of a line, or a template's braces.
+pub(super) fn joins_well(text: &str, replaced: Span, content: &str) -> bool {
+    let start = line_start(text, replaced.start);
+    let end = line_end(text, replaced.end);
+    let (before, after) = (&text[start..replaced.start], &text[replaced.end..end]);
+    let joined = format!("{before}{content}{after}");
+    let is_mark = |line: &str| line.starts_with("---") || line.starts_with("...");
+    let marks = |text: &str| text.lines().filter(|line| is_mark(line)).count();
+    let is_brace = |at: usize| {
+        let pair = at
+            .checked_sub(1)
+            .and_then(|before| joined.as_bytes().get(before..=at));
+        matches!(pair, Some(b"{{" | b"}}" | b"{%" | b"%}" | b"{#" | b"#}"))
+    };
+    let makes_template = is_brace(before.len()) || is_brace(before.len() + content.len());
+    marks(&joined) <= marks(&text[start..end]) && !makes_template
+}
+
 /// Whether an entry of a collection in brackets or braces begins with `?`, which is a word or not by what touches it.
 pub(super) fn has_question_marks(collection: Node<'_>) -> bool {
     let text = collection.yaml().text();

@@ -34,7 +34,9 @@ fn removal_up_to(node: Node<'_>, kept: Option<Node<'_>>) -> Option<Vec<Span>> {
         false => vec![from_block(yaml, parent, index)?],
     };
     let slot = parent.slots().get(index)?.span;
-    let is_safe = !is_used_elsewhere(yaml, slot) && !spans.iter().any(|span| has_control(yaml, *span));
+    let is_safe = !is_used_elsewhere(yaml, slot)
+        && !spans.iter().any(|span| has_control(yaml, *span))
+        && spans.iter().all(|span| joins_well(yaml.text(), *span, ""));
     is_safe.then_some(spans)
 }
 

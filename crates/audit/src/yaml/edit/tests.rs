@@ -331,6 +331,8 @@ fn texts_that_fuzzing_found_keep_the_rules() {
         ": .\n\t#\n -",
         "- a\r#\n b",
         "{a o,?,? }",
+        "{:,{a: b}}",
+        "{a|-\n..\n,\n.\n.,...\n\n<<.\n,<<:(}",
         "a: &${{ x ---\nb:}}",
         "a:\n? b:\n  # \n  c:\n:d:\n:",
         "a:\n  b: >+ \n  c: |-\n    d:\n  ",
