@@ -22,8 +22,8 @@ pub struct Cache {
 impl Cache {
     /// Reads a value (<https://docs.docker.com/build/cache/backends/>): fields with commas, or a name alone.
     pub fn parse(value: &str, words: Range<usize>, span: Span) -> Cache {
-        let fields: Vec<&str> = value
-            .split(',')
+        let fields: Vec<&str> = fields(value)
+            .into_iter()
             .map(|field| field.trim().trim_matches('"'))
             .collect();
         let mut attributes: BTreeMap<String, String> = fields
@@ -48,5 +48,43 @@ impl Cache {
     /// The mode; `min` if none is said.
     pub fn mode(&self) -> &str {
         self.attributes.get("mode").map_or("min", String::as_str)
+    }
+}
+
+/// What stands between commas. Those of an expression, `${{ format('a,{0}', b) }}`, part nothing.
+fn fields(value: &str) -> Vec<&str> {
+    let mut fields = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    while let Some(found) = value[at..].find(['$', ',']) {
+        let here = at + found;
+        let rest = &value[here..];
+        if rest.starts_with(',') {
+            fields.push(&value[start..here]);
+            start = here + 1;
+            at = start;
+        } else {
+            let end = rest.strip_prefix("${{").and_then(|inner| inner.find("}}"));
+            at = here + end.map_or(1, |end| "${{".len() + end + "}}".len());
+        }
+    }
+    fields.push(&value[start..]);
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_within_expressions_part_nothing() {
+        let text = "type=gha,scope=${{ format('{0}-{1}', github.ref, 'x') }},mode=max";
+        let cache = Cache::parse(text, 0..0, Span::default());
+        assert_eq!(
+            cache.attributes["scope"],
+            "${{ format('{0}-{1}', github.ref, 'x') }}"
+        );
+        assert_eq!(cache.mode(), "max");
+        let open = Cache::parse("type=gha,scope=$X,mode=${{ a", 0..0, Span::default());
+        assert_eq!((open.attributes["scope"].as_str(), open.mode()), ("$X", "${{ a"));
     }
 }

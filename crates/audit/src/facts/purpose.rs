@@ -93,30 +93,29 @@ const ENVIRONMENTS: &[&str] = &[
     "DJANGO_DEBUG",
 ];
 
-/// Folders of files that are there for tests.
+/// Words in the names of folders that are there for tests.
 const TESTS: &[&str] = &[
-    "__fixtures__",
-    "__snapshots__",
-    "__tests__",
     "conformance",
     "e2e",
     "fixtures",
     "integration",
     "mocks",
+    "snapshots",
     "test",
-    "test-data",
-    "test_data",
     "testdata",
     "testfiles",
-    "testfiles-negative",
     "testing",
     "tests",
 ];
 
 /// Whether a file is there for tests, by its folders: what is wrong in it may be meant to be.
 pub fn is_of_tests(path: &str) -> bool {
-    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    folder.split('/').any(|part| TESTS.contains(&part))
+    let folder = path
+        .rsplit_once('/')
+        .map_or("", |(folder, _)| folder)
+        .to_ascii_lowercase();
+    let mut words = folder.split(['/', '.', '-', '_']);
+    words.any(|word| TESTS.contains(&word))
 }
 
 /// What a service is for. `path` is the file that says what the finding is about.

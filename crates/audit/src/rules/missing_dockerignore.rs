@@ -79,6 +79,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             continue;
         };
         let stage = build_stage(project, context, &found.source);
+        // A folder below the top has no `.git`, and what else comes into such a stage stays there.
+        if stage.is_some() && artifacts.is_empty() && !context.folder.is_empty() {
+            continue;
+        }
         let severity = match (&found.replaced, artifacts.is_empty()) {
             (Some(_), _) => Severity::High,
             (None, false) if stage.is_none() => Severity::Medium,

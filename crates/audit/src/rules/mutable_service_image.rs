@@ -114,7 +114,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         // A file of a test is started where nothing is kept for long, and `docker stack deploy` asks the registry.
         let of_name = |parts: &[&str]| compose.files.iter().any(|path| has_part(path, parts));
         let is_trial = known.is_none_or(|known| known.kept.is_none()) && of_name(TRIALS);
-        if is_trial || of_name(&["stack", "swarm"]) {
+        if is_trial || of_name(&["stack", "swarm", "dockerapp"]) {
             continue;
         }
         let moving: Vec<_> = moving

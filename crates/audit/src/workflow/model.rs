@@ -200,6 +200,14 @@ impl Step {
         self.uses.as_ref().is_some_and(|uses| uses.is(name))
     }
 
+    /// Whether it builds an image with `docker/build-push-action`, or with one that takes its place and its inputs: of another
+    /// owner, by the same name.
+    pub fn builds_image(&self) -> bool {
+        self.uses
+            .as_ref()
+            .is_some_and(|uses| uses.is_named("build-push-action"))
+    }
+
     /// An input that is given to the action. Names of inputs are the same in upper and lower case.
     pub fn with(&self, name: &str) -> Option<&Pair> {
         self.with.iter().find(|pair| pair.name.eq_ignore_ascii_case(name))

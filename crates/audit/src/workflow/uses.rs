@@ -63,6 +63,11 @@ impl Uses {
         own.eq_ignore_ascii_case(wanted)
     }
 
+    /// Whether it is a repository's own action, of this name whoever owns it.
+    pub fn is_named(&self, wanted: &str) -> bool {
+        matches!(&self.target, Target::Repository { name, path, .. } if path.is_empty() && name.eq_ignore_ascii_case(wanted))
+    }
+
     /// The branch, tag or commit.
     pub fn reference(&self) -> Option<&str> {
         match &self.target {

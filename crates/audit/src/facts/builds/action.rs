@@ -7,18 +7,27 @@ use crate::{Edit, FileId, Project, Span};
 pub(super) fn builds(project: &Project, file: FileId, workflow: &Workflow, builds: &mut Vec<Build>) {
     for (job, of_job) in workflow.jobs.iter().enumerate() {
         for (number, step) in of_job.steps.iter().enumerate() {
-            if step.is_action("docker/build-push-action") {
+            if step.builds_image() {
                 builds.push(of(project, file, step, (job, number)));
             }
         }
     }
 }
 
+/// The action without its version.
+fn name_of(step: &Step) -> &str {
+    let text = step
+        .uses
+        .as_ref()
+        .map_or("docker/build-push-action", |uses| uses.text.as_str());
+    text.split('@').next().unwrap_or(text)
+}
+
 fn of(project: &Project, file: FileId, step: &Step, (job, number): (usize, usize)) -> Build {
     let span = step.uses.as_ref().map_or(step.span, |uses| uses.span);
     let name = match &step.name {
         Some(name) => format!("step `{}`", name.value),
-        None => "step `docker/build-push-action`".to_owned(),
+        None => format!("step `{}`", name_of(step)),
     };
     let mut build = Build::new(Via::Step(job, number), file, span, name);
     let text = |name: &str| step.with(name).map(|pair| pair.text().trim().to_owned());

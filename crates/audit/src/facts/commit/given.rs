@@ -82,7 +82,7 @@ fn gives_elsewhere(content: &Content, text: &str, name: &str) -> bool {
     };
     match content {
         Content::GithubWorkflow(workflow) => workflow.steps().any(|(_, step)| {
-            !step.is_action("docker/build-push-action")
+            !step.builds_image()
                 && step
                     .with
                     .iter()

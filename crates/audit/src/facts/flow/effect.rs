@@ -52,14 +52,11 @@ impl Item<'_> {
     /// Whether it builds images, and nothing else: `docker build`, `docker compose build`, `docker buildx bake`, or an action.
     pub fn only_builds(&self) -> bool {
         if let Some(step) = self.action() {
-            return [
-                "docker/build-push-action",
-                "docker/bake-action",
-                "depot/build-push-action",
-                "depot/bake-action",
-            ]
-            .iter()
-            .any(|name| step.is_action(name));
+            let is_bake = step
+                .uses
+                .as_ref()
+                .is_some_and(|uses| uses.is_named("bake-action"));
+            return step.builds_image() || is_bake;
         }
         match self.docker().map(|docker| &docker.action) {
             Some(Action::Build(_) | Action::ComposeBuild(_)) => true,

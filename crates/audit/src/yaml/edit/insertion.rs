@@ -37,7 +37,7 @@ pub fn insert_before(node: Node<'_>, content: &str) -> Option<Vec<Change>> {
     let text = yaml.text();
     let slot = parent.slots().get(index)?.span;
     if parent.is_flow() {
-        let content = single_line(content).filter(|_| !is_bare_pair(parent))?;
+        let content = single_line(content).filter(|_| !is_bare_pair(parent) && !is_delicate(parent))?;
         return Some(vec![Change::insert(slot.start, format!("{content}, "))]);
     }
     let own = column(text, slot.start);
@@ -162,7 +162,7 @@ fn into_flow(yaml: &Yaml, parent: Node<'_>, index: usize, content: &str) -> Opti
     let text = yaml.text();
     let content = single_line(content).filter(|_| !is_bare_pair(parent))?;
     let slot = parent.slots().get(index)?.span;
-    if has_question_marks(parent) {
+    if is_delicate(parent) {
         return None;
     }
     let next = skip_trivia(yaml, slot.end);

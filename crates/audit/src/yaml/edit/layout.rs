@@ -157,11 +157,34 @@ pub(super) fn joins_well(text: &str, replaced: Span, content: &str) -> bool {
     marks(&joined) <= marks(&text[start..end]) && !makes_template
 }
 
-/// Whether an entry of a collection in brackets or braces begins with `?`, which is a word or not by what touches it.
-pub(super) fn has_question_marks(collection: Node<'_>) -> bool {
-    let text = collection.yaml().text();
+/// Whether a collection in brackets or braces is written so that what touches what decides what it says: entries that begin
+/// with `?`, or tabs around words without quotes (JSON has none). Edits leave it alone.
+pub(super) fn is_delicate(collection: Node<'_>) -> bool {
+    let yaml = collection.yaml();
+    let text = yaml.text();
     let mut slots = collection.slots().iter();
-    slots.any(|slot| slot.span.slice(text).starts_with('?'))
+    if slots.any(|slot| slot.span.slice(text).starts_with('?')) {
+        return true;
+    }
+    let around = std::iter::successors(Some(collection), |node| {
+        node.parent().filter(|parent| parent.is_flow())
+    });
+    let Some(whole) = around.last().map(Node::span) else {
+        return false;
+    };
+    let is_bare = |node: Node<'_>| match node.kind() {
+        Kind::Scalar(scalar) => scalar.style() == Style::Plain && !is_json(scalar.text()),
+        _ => false,
+    };
+    whole.slice(text).contains('\t')
+        && yaml
+            .nodes()
+            .any(|node| whole.contains(node.outer_span()) && is_bare(node))
+}
+
+/// Whether JSON has a word without quotes: a number, `true`, `false`, `null`.
+fn is_json(word: &str) -> bool {
+    matches!(word, "true" | "false" | "null") || word.parse::<f64>().is_ok()
 }
 
 /// Whether it is the pair in `[key: value]`: a mapping of one entry, without braces.

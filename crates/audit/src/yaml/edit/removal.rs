@@ -135,7 +135,7 @@ fn from_flow(yaml: &Yaml, parent: Node<'_>, index: usize) -> Option<Vec<Span>> {
     let text = yaml.text();
     let slots = parent.slots();
     let slot = slots.get(index)?.span;
-    if has_question_marks(parent) {
+    if is_delicate(parent) {
         return None;
     }
     let comma_after = |at: usize| {

@@ -1,7 +1,7 @@
 //! Gives a scalar another text.
 
 use super::Change;
-use super::layout::{column, line_break};
+use super::layout::{column, is_delicate, line_break};
 use crate::yaml::{Kind, Node, Style};
 
 /// Replaces a scalar's text, in the quotes that it has, or in quotes where the text needs them. A text that replaces a
@@ -13,7 +13,10 @@ pub fn replacement(node: Node<'_>, text: &str) -> Option<Change> {
         return None;
     };
     let file = node.yaml().text();
-    if !node.yaml().is_editable() {
+    let is_in_delicate = node
+        .parent()
+        .is_some_and(|parent| parent.is_flow() && is_delicate(parent));
+    if !node.yaml().is_editable() || is_in_delicate {
         return None;
     }
     let span = node.span();
