@@ -163,9 +163,9 @@ impl<'t> Builder<'t> {
         let Place { event, span, tag } = place;
         match event {
             Event::Comment(..) => self.built.comments.push(span),
-            // A mark that is not written is said to be anywhere.
+            // A mark that is not written is said to be anywhere, in a scalar too.
             Event::DocumentStart(..) | Event::DocumentEnd
-                if matches!(span.slice(self.parsed), "---" | "...") =>
+                if matches!(span.slice(self.parsed), "---" | "...") && self.begins_line(span.start) =>
             {
                 self.cursor = self.cursor.max(span.end);
             }
@@ -180,6 +180,11 @@ impl<'t> Builder<'t> {
             Event::SequenceEnd | Event::MappingEnd => self.end(span),
             _ => {}
         }
+    }
+
+    fn begins_line(&self, at: usize) -> bool {
+        let before = &self.parsed[..at];
+        before.is_empty() || before.ends_with(['\n', '\r', '\u{FEFF}'])
     }
 
     fn properties(span: Span, tag: Option<Span>, anchor: &Anchor) -> (usize, usize) {

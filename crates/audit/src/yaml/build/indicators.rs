@@ -36,9 +36,8 @@ impl Builder<'_> {
     fn skip_document_ends(&mut self) {
         loop {
             let at = self.skip_trivia(self.cursor);
-            let (before, rest) = self.parsed.split_at(at);
-            let is_first = before.is_empty() || before.ends_with(['\n', '\r', '\u{FEFF}']);
-            match rest.strip_prefix("...") {
+            let is_first = self.begins_line(at);
+            match self.parsed[at..].strip_prefix("...") {
                 Some(rest) if is_first && (rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r'])) => {
                     self.cursor = at + 3;
                 }

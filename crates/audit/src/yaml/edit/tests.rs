@@ -331,6 +331,8 @@ fn texts_that_fuzzing_found_keep_the_rules() {
         ": .\n\t#\n -",
         "- a\r#\n b",
         "{a o,?,? }",
+        "|\n ...",
+        "|\n ---",
         ": [b:\n\t]",
         "a: [a\u{2028}, b\t\t\t:\r\n\t\t]",
         ": [q\n,<\t]",
