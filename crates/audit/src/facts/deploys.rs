@@ -5,7 +5,7 @@ use super::{Build, Via, resolve};
 use crate::compose::project::ComposeProject;
 use crate::shell::Place;
 use crate::workflow::{Job, Text};
-use crate::{Content, Project, ScriptPlace};
+use crate::{Content, FileId, Project, ScriptPlace};
 
 /// What is on a machine before a command runs there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +103,22 @@ impl Project {
                 .is_some_and(|job| machine_of_job(job) == Machine::New),
             _ => false,
         }
+    }
+
+    /// Whether no build of a Dockerfile finds anything in a cache: each is without, or on a runner that is new each time and
+    /// imports none. Not where nothing builds it.
+    pub fn never_reuses(&self, dockerfile: FileId) -> bool {
+        let mut builds = self
+            .facts()
+            .builds
+            .iter()
+            .filter(|build| build.dockerfile == Some(dockerfile))
+            .peekable();
+        let has_none = |build: &Build| {
+            build.no_cache.is_some()
+                || build.cache_from.is_empty() && !build.is_open && self.is_on_new_runner(build)
+        };
+        builds.peek().is_some() && builds.all(has_none)
     }
 
     /// Whether a job of a CI runs a script of this name.

@@ -136,6 +136,8 @@ fn copy_of_image(dockerfile: &Dockerfile) -> Option<(usize, crate::facts::Contex
 /// What is in a context and no image needs, at its top.
 fn idle_files(project: &Project, context: &BuildContext) -> Vec<String> {
     let mut idle = BTreeSet::new();
+    // Python's build of a package reads the file that `readme` names.
+    let needs_readme = context.kind(project, "pyproject.toml").is_some();
     for path in context.files_below(project, "") {
         let (top, is_folder) = match path.split_once('/') {
             Some((top, _)) => (top, true),
@@ -143,7 +145,7 @@ fn idle_files(project: &Project, context: &BuildContext) -> Vec<String> {
         };
         let is_idle = match is_folder {
             true => matches!(top, ".github" | ".gitlab" | ".circleci"),
-            false => is_idle_file(top),
+            false => is_idle_file(top) && !(needs_readme && top.to_ascii_lowercase().starts_with("readme")),
         };
         if is_idle && !context.ignores(project, path, false) {
             idle.insert(top.to_owned());

@@ -84,7 +84,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             cache.cache.kind.as_str(),
             "registry" | "gha" | "local" | "s3" | "azblob"
         );
-        if !is_larger || cache.cache.mode() != "min" || is_for_this_run(project, &cache) {
+        if !is_larger || cache.cache.mode() != "min" || is_for_this_run(project, &cache) || is_computed(&cache.text) {
             continue;
         }
         let Some((file, span, stage)) = left_out(project, build) else {
@@ -113,6 +113,13 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             .fix(fix(project, &cache)),
         );
     }
+}
+
+/// Whether an expression makes the whole value: what it says of the mode is not known.
+fn is_computed(text: &str) -> bool {
+    let text = text.trim().trim_matches(['"', '\'']);
+    let inner = text.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}"));
+    inner.is_some_and(|inner| !inner.contains("}}") && inner.contains(['\'', '(', '|']))
 }
 
 /// Whether a folder is kept under a key of this run: it hands results from job to job, and the next run finds none.

@@ -43,7 +43,7 @@
 
 use super::Rule;
 use crate::facts::{
-    Build, CommitArg, DependencyInstall, Installs, commit_args, context_copies, dependency_installs, given,
+    CommitArg, DependencyInstall, Installs, commit_args, context_copies, dependency_installs, given,
 };
 use crate::{Applicability, Confidence, Edit, FileId, Finding, Fix, Project, Severity, Source, Span};
 use unstale_dockerfile::{Declaration, DeclarationKind, Dockerfile, Instruction, Scope, base_chain};
@@ -62,7 +62,7 @@ const SHOWN: usize = 3;
 fn check(project: &Project, findings: &mut Vec<Finding>) {
     for (id, file, dockerfile) in project.dockerfiles() {
         let args = commit_args(project, id);
-        if args.is_empty() || has_nothing_to_lose(project, id) {
+        if args.is_empty() || project.never_reuses(id) {
             continue;
         }
         let stages = dockerfile.stages();
@@ -137,17 +137,6 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             }
         }
     }
-}
-
-/// Whether no build of a Dockerfile finds anything in a cache: each is without, or on a runner that is new each time and
-/// imports none.
-fn has_nothing_to_lose(project: &Project, id: FileId) -> bool {
-    let mut builds = project.facts().builds.iter().filter(|build| build.dockerfile == Some(id)).peekable();
-    let has_none = |build: &Build| {
-        build.no_cache.is_some()
-            || build.cache_from.is_empty() && !build.is_open && project.is_on_new_runner(build)
-    };
-    builds.peek().is_some() && builds.all(has_none)
 }
 
 /// Another argument before an install that no two builds give the same value: a time, a number.

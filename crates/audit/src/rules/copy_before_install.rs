@@ -98,7 +98,8 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             told.extend(behind.iter().map(|(install, _)| install.instruction));
             let help = match manifest {
                 Some(manifest) => format!(
-                    "copy `{manifest}` alone, run `{}`, and copy the rest behind it",
+                    "copy {} alone, run `{}`, and copy the rest behind it",
+                    with_locks(project, context, manifest),
                     first.name
                 ),
                 None => format!(
@@ -122,6 +123,22 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             }
             findings.push(finding);
         }
+    }
+}
+
+/// A manifest and the lock files beside it, for a message.
+fn with_locks(project: &Project, context: &BuildContext, manifest: &str) -> String {
+    let folder = manifest.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let locks = super::dockerignore_hides_source::LOCK_FILES.iter();
+    let beside = locks.filter(|lock| **lock != manifest).filter_map(|lock| find(project, context, folder, lock));
+    let names: Vec<String> = std::iter::once(manifest.to_owned())
+        .chain(beside)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        None => String::new(),
     }
 }
 

@@ -95,7 +95,7 @@ const CODE_FOLDERS: &[&str] = &[
 ];
 
 /// Files without which others are installed than those that were locked.
-const LOCK_FILES: &[&str] = &[
+pub(super) const LOCK_FILES: &[&str] = &[
     "Cargo.lock",
     "Gemfile.lock",
     "Pipfile.lock",

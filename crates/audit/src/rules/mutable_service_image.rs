@@ -1,5 +1,5 @@
 //! Services of a Compose file that run an image of somebody else, or of the project's CI, by a tag that moves (`latest`,
-//! `stable`, none at all), while nothing pulls it: no `pull_policy`, no `docker compose pull`, no `up --pull`.
+//! `stable`, none at all), while nothing in the project pulls it: no `pull_policy`, no `docker compose pull`, no `up --pull`.
 //!
 //! One finding for each Compose file. Services that are built, images that a script of the project makes, and files that are only
 //! started on machines of a CI that are new each time are no findings.
@@ -43,7 +43,7 @@ use super::Rule;
 use crate::compose::project::ComposeProject;
 use crate::compose::{Service, Text};
 use crate::docker::{Action, ComposeVerb, ImageTransfer};
-use crate::facts::{DockerUse, ImageName, Machine, Maker};
+use crate::facts::{DockerUse, ImageName, Machine, Maker, Purpose, purpose};
 use crate::{Confidence, Finding, Project, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -120,8 +120,15 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         let moving: Vec<_> = moving
             .filter(|(image, ..)| seen.insert((image.place.path.clone(), image.place.span)))
             .collect();
-        findings.extend(of(project, known.and_then(|known| known.kept), &moving));
+        let starter = known.and_then(|known| known.kept).filter(|_| !is_for_development(compose));
+        findings.extend(of(project, starter, &moving));
     }
+}
+
+/// Whether somebody develops with a project's services, and none is deployed.
+fn is_for_development(compose: &ComposeProject) -> bool {
+    let purposes = || compose.services.iter().map(|service| purpose(&service.place.path, service));
+    purposes().any(|purpose| purpose == Purpose::Development) && !purposes().any(|purpose| purpose == Purpose::Deployment)
 }
 
 /// Parts of paths of files that something is tried out with.
@@ -186,7 +193,7 @@ fn of(
         None => (Severity::Low, Confidence::Low),
     };
     let message = format!(
-        "nothing pulls `{}`{others}: `up` goes on with what the machine pulled first",
+        "no script pulls `{}`{others}: `up` goes on with what the machine pulled first",
         image.value
     );
     let place = (project.find(&image.place.path)?, image.place.value);

@@ -71,13 +71,7 @@ const BUSTERS: &[&str] = &[
 
 fn check(project: &Project, findings: &mut Vec<Finding>) {
     for (id, file, dockerfile) in project.dockerfiles() {
-        let mut own = project
-            .facts()
-            .builds
-            .iter()
-            .filter(|build| build.dockerfile == Some(id))
-            .peekable();
-        if own.peek().is_some() && own.all(|build| build.no_cache.is_some()) {
+        if project.never_reuses(id) {
             continue;
         }
         let runs: Vec<(usize, &EmbeddedScript)> = file

@@ -1,8 +1,8 @@
 //! Every build is made with `--no-cache`: the cache is thrown away to be sure, and nothing is made sure by it.
 //!
 //! Nothing is found where it is somebody's choice (a condition on a variable, an option), where it is what the script or the
-//! workflow is for (its name says clean, fresh, rebuild, or only a person or a timetable starts it), and on hosted
-//! runners that import no cache: they have none.
+//! workflow is for (its name says clean, fresh, rebuild, or only a person or a timetable starts it), in tests, and on
+//! hosted runners that import no cache: they have none.
 //!
 //! ## Why
 //!
@@ -40,7 +40,7 @@
 
 use super::Rule;
 use crate::docker::{Action, BuilderAction};
-use crate::facts::{Build, DockerUse, Via};
+use crate::facts::{Build, DockerUse, Via, is_of_tests};
 use crate::shell::{Certainty, Command, Editor, GuardKind};
 use crate::{Applicability, Confidence, Content, FileId, Finding, Fix, Project, ScriptPlace, Severity, Span};
 
@@ -63,7 +63,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         let Some(span) = build.no_cache.filter(|_| !is_of_command(build)) else {
             continue;
         };
-        if says_anew(&build.name) || is_excused(project, build.file, span, build) {
+        if says_anew(&build.name) || is_of_tests(project.file(build.file).source.path()) || is_excused(project, build.file, span, build) {
             continue;
         }
         findings.push(finding(&build.name, (build.file, span), Confidence::High));
@@ -75,7 +75,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             Action::Bake(bake) => bake.no_cache && !bake.only_prints,
             _ => false,
         };
-        if builds {
+        if builds && !is_of_tests(project.file(used.file).source.path()) {
             of_command(project, used, findings);
         }
     }

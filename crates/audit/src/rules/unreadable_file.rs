@@ -29,7 +29,7 @@
 
 use super::Rule;
 use crate::facts::is_of_tests;
-use crate::{Confidence, Content, File, FileId, Finding, Project, Severity};
+use crate::{Confidence, Content, File, FileId, FileKind, Finding, Project, Severity};
 use unstale_dockerfile::Instruction;
 
 pub(super) const RULE: Rule = Rule::new(
@@ -50,12 +50,20 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                         false => RULE.severity,
                     },
                     problem.confidence,
-                    format!("not readable as {}: {}", file.kind.name(), problem.message),
+                    format!("not readable as {}: {}", kind_name(file), problem.message),
                     (id, problem.span),
                 )
                 .help("correct the place: what cannot be read is not checked"),
             );
         }
+    }
+}
+
+/// What people call what the file is.
+fn kind_name(file: &File) -> &'static str {
+    match (file.kind, file.source.name()) {
+        (FileKind::GithubWorkflow, "action.yml" | "action.yaml") => "a GitHub action",
+        _ => file.kind.name(),
     }
 }
 

@@ -25,7 +25,7 @@ fn name_of(step: &Step) -> &str {
 
 fn of(project: &Project, file: FileId, step: &Step, (job, number): (usize, usize)) -> Build {
     let span = step.uses.as_ref().map_or(step.span, |uses| uses.span);
-    let name = match &step.name {
+    let name = match step.name.as_ref().or(step.id.as_ref()) {
         Some(name) => format!("step `{}`", name.value),
         None => format!("step `{}`", name_of(step)),
     };
