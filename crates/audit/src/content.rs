@@ -10,7 +10,7 @@ use crate::shell::{self, Dialect, Script};
 use crate::workflow::{Pipeline, Workflow, expressions};
 use crate::yaml::Yaml;
 use crate::{Confidence, FileKind, MappedText, Source, Span};
-use unstale_dockerfile::{Dockerfile, Interpreter};
+use unstale_dockerfile::{Dockerfile, Frontend, Interpreter};
 
 /// A shell script, and where in a file it stands.
 #[derive(Debug)]
@@ -96,9 +96,13 @@ impl Read {
         }
     }
 
-    fn unreadable(span: Span, message: &str) -> Read {
+    fn unreadable(source: &Source, span: Span, message: &str) -> Read {
+        let confidence = match is_yaml_template(source.text()) {
+            true => Confidence::Low,
+            false => Confidence::High,
+        };
         Read {
-            problem: Some(problem(span, message, Confidence::High)),
+            problem: Some(problem(span, message, confidence)),
             ..Read::of(Content::Unreadable)
         }
     }
@@ -125,7 +129,7 @@ pub(crate) fn read(source: &Source, kind: FileKind) -> Read {
         }
         FileKind::Compose => match ComposeFile::read(source) {
             Ok(compose) => Read::of(Content::Compose(compose)),
-            Err(ComposeError::Yaml(error)) => Read::unreadable(error.span, &error.message),
+            Err(ComposeError::Yaml(error)) => Read::unreadable(source, error.span, &error.message),
             // Something else under such a name is nobody's fault.
             Err(ComposeError::Other) => Read::of(Content::Unreadable),
         },
@@ -169,7 +173,7 @@ pub(crate) fn read(source: &Source, kind: FileKind) -> Read {
 fn with_yaml(source: &Source, read: impl FnOnce(&Yaml) -> Read) -> Read {
     match Yaml::parse(source.text()) {
         Ok(yaml) => read(&yaml),
-        Err(error) => Read::unreadable(error.span, &error.message),
+        Err(error) => Read::unreadable(source, error.span, &error.message),
     }
 }
 
@@ -181,7 +185,8 @@ fn dockerfile(source: &Source) -> Read {
         Some(_) => Confidence::Medium,
         None => Confidence::High,
     };
-    let problems = dockerfile.problems();
+    // Which engine builds it is not known: flags that any has are taken as known.
+    let problems = dockerfile.problems_for(Frontend::Named);
     let problem = problems
         .first()
         .map(|first| problem(first.span, &first.message, confidence));
@@ -286,6 +291,11 @@ fn is_template(text: &str) -> bool {
     ["{{", "{%", "<%", "%%", "@@"]
         .iter()
         .any(|mark| text.contains(mark))
+}
+
+/// The same for YAML, in which `${{ … }}` are the expressions of workflows.
+fn is_yaml_template(text: &str) -> bool {
+    ["{%", "<%"].iter().any(|mark| text.contains(mark)) || text.replace("${{", "").contains("{{")
 }
 
 fn problem(span: Span, message: &str, confidence: Confidence) -> Problem {

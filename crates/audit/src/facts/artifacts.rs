@@ -197,6 +197,7 @@ impl Manifests {
                 && !leaves_out(project, context, &path, true)
                 && !leaves_out(project, context, &manifest, false)
                 && !is_example(&path)
+                && !is_of_tests(made)
                 && (*kind != ArtifactKind::Dependencies || is_installed(project, context, &manifest))
             {
                 found.insert(Artifact {

@@ -99,7 +99,9 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     }
     let mut told = BTreeSet::new();
     for built in together.values() {
-        let Some(model) = built.iter().find_map(|id| with.get(id)) else {
+        // One that fetches its code by the commit has it from elsewhere.
+        let has_code = |id: &&FileId| dockerfiles.get(*id).is_some_and(|one| code_copy(project, **id, one).is_some());
+        let Some(model) = built.iter().filter(has_code).find_map(|id| with.get(id)) else {
             continue;
         };
         for id in built {

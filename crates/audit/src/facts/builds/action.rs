@@ -87,15 +87,15 @@ fn of(project: &Project, file: FileId, step: &Step, (job, number): (usize, usize
         .iter()
         .map(|item| item.as_str().to_owned())
         .collect();
-    build.pull = is_true("pull");
+    // An expression may say either.
+    let may_be_true = |name: &str| step.with(name).is_some_and(|pair| pair.text().trim() != "false");
+    build.pull = may_be_true("pull");
     build.no_cache = step
         .with("no-cache")
         .filter(|pair| pair.is_true())
         .map(|pair| pair.span);
-    build.load = is_true("load");
-    build.push = step
-        .with("push")
-        .is_some_and(|pair| pair.text().trim() != "false");
+    build.load = may_be_true("load");
+    build.push = may_be_true("push");
     build.builder = text("builder");
     build
 }
