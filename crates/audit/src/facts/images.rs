@@ -220,11 +220,9 @@ impl MadeImages {
                 Via::Command(..) if is_ci => Maker::Ci,
                 _ => Maker::Here,
             };
-            for tag in &build.tags {
-                made.add(&tag.text, maker);
-            }
-            for name in build.output_names() {
-                made.add(name, maker);
+            let names = build.tags.iter().map(|tag| tag.text.as_str());
+            for name in names.chain(build.output_names()) {
+                made.add(&in_environment(project, build, name), maker);
             }
         }
         made.add_commands(project);
@@ -235,11 +233,11 @@ impl MadeImages {
         for (_, file) in project.files() {
             match &file.content {
                 Content::GithubWorkflow(workflow) => {
-                    for (_, step) in workflow.steps() {
+                    for (job, step) in workflow.steps() {
                         let lines = |name| step.with(name).map_or(Vec::new(), |pair| pair.lines());
                         if step.is_action("docker/metadata-action") {
                             for item in lines("images") {
-                                made.add(item.as_str(), Maker::Ci);
+                                made.add(&workflow.with_environment(job, step, item.as_str()), Maker::Ci);
                             }
                         }
                         let contexts = lines("build-contexts");
@@ -332,6 +330,20 @@ impl MadeImages {
     }
 }
 
+/// A name that a step of a workflow gives, with the values of its environment.
+fn in_environment(project: &Project, build: &Build, name: &str) -> String {
+    let (Via::Step(job, step), Content::GithubWorkflow(workflow)) =
+        (&build.via, &project.file(build.file).content)
+    else {
+        return name.to_owned();
+    };
+    let job = workflow.jobs.get(*job);
+    match job.and_then(|job| Some((job, job.steps.get(*step)?))) {
+        Some((job, step)) => workflow.with_environment(job, step, name),
+        None => name.to_owned(),
+    }
+}
+
 fn is_ci(content: &Content) -> bool {
     matches!(content, Content::GithubWorkflow(_) | Content::GitlabPipeline(_))
 }
@@ -392,6 +404,19 @@ mod tests {
         ] {
             assert!(!has_ended(alive), "{alive}");
         }
+    }
+
+    #[test]
+    fn names_of_steps_are_known_through_the_environment() {
+        let workflow = "on: push\nenv:\n  IMAGE: ${{ vars.OWNER }}/server\njobs:\n  a:\n    env: { OTHER: corp/web }\n    steps:\n\
+            \x20     - uses: docker/metadata-action@v5\n        with: { images: '${{ env.IMAGE }}' }\n\
+            \x20     - uses: docker/build-push-action@v6\n        with: { push: true, tags: '${{ env.OTHER }}:latest' }\n";
+        let source = Source::new(".github/workflows/a.yml", workflow);
+        let project = Project::new([File::read(source, FileKind::GithubWorkflow)], Tree::default());
+        let made = |name: &str| project.facts().images.maker(&ImageName::parse(name).unwrap());
+        assert_eq!(made("acme/server"), Some(Maker::Ci));
+        assert_eq!(made("corp/web"), Some(Maker::Ci));
+        assert_eq!(made("acme/web"), None);
     }
 
     #[test]

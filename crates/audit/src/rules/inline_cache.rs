@@ -55,7 +55,7 @@ use crate::compose::Place;
 use crate::facts::caches::{self, CacheAt, INLINE_CACHE, Inline, is_true};
 use crate::facts::environment::settings;
 use crate::facts::names::Likeness;
-use crate::facts::{Build, Via};
+use crate::facts::{Build, DockerUse, Via};
 use crate::{Applicability, Confidence, Content, Edit, FileId, Finding, Fix, Project, Severity, Span};
 use std::collections::BTreeSet;
 
@@ -77,9 +77,22 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     let mut imports = caches::imports(project);
     imports.retain(|import| !is_exported(import));
     for inline in caches::inline(project) {
-        findings.push(of(project, &inline, &imports));
+        if !inline.builds.iter().any(|build| builds_nothing(project, build)) {
+            findings.push(of(project, &inline, &imports));
+        }
     }
     in_vain(project, findings);
+}
+
+/// Whether it is a command of Compose whose project has no service that is built.
+fn builds_nothing(project: &Project, build: &Build) -> bool {
+    let is_it = |used: &DockerUse<'_>| (used.file, used.command.span) == build.place();
+    let Some(command) = project.docker_commands().find(is_it).filter(|_| build.is_of_compose()) else {
+        return false;
+    };
+    let projects = project.compose_projects_of(command);
+    let mut services = projects.iter().flat_map(|compose| &compose.services);
+    !projects.is_empty() && services.all(|service| service.build.is_none())
 }
 
 /// The imports that can read the image, the surest first.
@@ -144,7 +157,7 @@ fn of(project: &Project, inline: &Inline<'_>, imports: &[CacheAt<'_>]) -> Findin
         false => format!("`{INLINE_CACHE}`"),
     };
     let image = match inline.builds.as_slice() {
-        [build] if build.is_of_compose() => "the images of all services".to_owned(),
+        [build] if build.is_of_compose() => format!("the images that {} builds", build.name),
         [] => "the image".to_owned(),
         builds => format!("the image of {}", names(builds)),
     };

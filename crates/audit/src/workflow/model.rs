@@ -1,5 +1,6 @@
 //! What a workflow or a composite action of GitHub Actions says.
 
+use super::expressions;
 use super::shell::Shell;
 use super::uses::Uses;
 use super::values::{Pair, Text};
@@ -237,5 +238,22 @@ impl Workflow {
         [&step.env, &job.env, &self.env]
             .into_iter()
             .find_map(|env| env.iter().find(|pair| pair.name == name))
+    }
+
+    /// A text of a step with the values of the variables that it names as `${{ env.NAME }}`; other expressions stay.
+    pub fn with_environment(&self, job: &Job, step: &Step, text: &str) -> String {
+        let mut result = String::new();
+        let mut end = 0;
+        for span in expressions(text) {
+            let whole = span.slice(text);
+            let inner = whole.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}"));
+            let name = inner.and_then(|inner| inner.trim().strip_prefix("env."));
+            let value = name.and_then(|name| self.variable(job, step, name));
+            result.push_str(text.get(end..span.start).unwrap_or_default());
+            result.push_str(value.map_or(whole, |pair| pair.text()));
+            end = span.end;
+        }
+        result.push_str(text.get(end..).unwrap_or_default());
+        result
     }
 }

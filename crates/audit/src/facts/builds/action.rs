@@ -38,7 +38,6 @@ fn of(project: &Project, file: FileId, step: &Step, (job, number): (usize, usize
             content: String::new(),
         }]
     };
-    let is_true = |name: &str| step.with(name).is_some_and(|pair| pair.is_true());
     // Without a context, the action builds what git has, at the repository's root.
     let context = text("context")
         .filter(|context| !context.starts_with("{{"))
