@@ -9,7 +9,7 @@ use crate::project::Problem;
 use crate::shell::{self, Dialect, Script};
 use crate::workflow::{Pipeline, Workflow, expressions};
 use crate::yaml::Yaml;
-use crate::{Confidence, FileKind, MappedText, Source, Span};
+use crate::{Confidence, FileKind, MappedText, PackageManifest, Source, Span};
 use unstale_dockerfile::{Dockerfile, Frontend, Interpreter};
 
 /// A shell script, and where in a file it stands.
@@ -74,6 +74,8 @@ pub enum Content {
     Bake(BakeFile),
     /// An ignore file.
     Ignore(IgnoreFile),
+    /// The manifest of a package manager.
+    Package(PackageManifest),
     /// A shell script: what it does is in the file's scripts.
     Script,
     /// It could not be read.
@@ -158,6 +160,11 @@ pub(crate) fn read(source: &Source, kind: FileKind) -> Read {
                 ..Read::of(Content::Bake(bake))
             }
         }
+        // What is wrong with one is the package manager's to say.
+        FileKind::Package => Read::of(match PackageManifest::read(source.text()) {
+            Some(manifest) => Content::Package(manifest),
+            None => Content::Unreadable,
+        }),
         FileKind::DockerIgnore => {
             let file = IgnoreFile::of(source);
             let fault = file.faults().first();

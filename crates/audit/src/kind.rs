@@ -21,6 +21,8 @@ pub enum FileKind {
     Bake,
     /// What a build context leaves out: `.dockerignore`, `<Dockerfile>.dockerignore`, `.containerignore`.
     DockerIgnore,
+    /// `package.json` or `composer.json`, where a Dockerfile installs what it lists.
+    Package,
 }
 
 /// Folders of inputs and outputs of tests: what is in them is no part of what the project builds.
@@ -118,6 +120,7 @@ impl FileKind {
             FileKind::GitlabPipeline => "a GitLab pipeline",
             FileKind::Bake => "a bake file",
             FileKind::DockerIgnore => "an ignore file",
+            FileKind::Package => "a package manifest",
         }
     }
 }

@@ -24,6 +24,7 @@ mod kind;
 pub mod makefile;
 mod mapped;
 mod mend;
+mod package;
 mod project;
 pub mod rules;
 mod settings;
@@ -39,6 +40,7 @@ pub use finding::{Applicability, Confidence, Edit, Finding, Fix, Location, Sever
 pub use kind::{CONTENT_HEAD, FileKind, is_aside};
 pub use mapped::MappedText;
 pub use mend::{Applied, Mended, Refused, mend};
+pub use package::PackageManifest;
 pub use project::{File, FileId, Problem, Project, Tree};
 pub use settings::{Ignore, Level, Settings};
 pub use source::{Position, Source};

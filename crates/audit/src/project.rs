@@ -4,7 +4,7 @@ use crate::compose::ComposeFile;
 use crate::compose::project as compose;
 use crate::content::{self, Content, EmbeddedScript, Read};
 use crate::facts::{self, Facts, resolve};
-use crate::{Confidence, FileKind, Source, Span};
+use crate::{Confidence, FileKind, PackageManifest, Source, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use unstale_dockerfile::Dockerfile;
@@ -152,6 +152,14 @@ impl Project {
         })
     }
 
+    /// The manifest of a package manager at a path, if it was read.
+    pub fn package(&self, path: &str) -> Option<&PackageManifest> {
+        match &self.file(self.find(path)?).content {
+            Content::Package(manifest) => Some(manifest),
+            _ => None,
+        }
+    }
+
     /// The Compose file with a path.
     pub fn compose_file(&self, path: &str) -> Option<&ComposeFile> {
         match &self.file(self.find(path)?).content {
@@ -176,7 +184,7 @@ impl Project {
     }
 
     /// The files that files of the project name and that are not read yet, by path: Dockerfiles, ignore files, what a Compose
-    /// file extends or includes. They need not exist.
+    /// file extends or includes, manifests of packages that a Dockerfile installs. They need not exist.
     pub fn references(&self) -> Vec<(String, FileKind)> {
         let mut wanted = BTreeMap::new();
         for compose in &self.facts().compose {
@@ -207,6 +215,10 @@ impl Project {
             wanted.extend(
                 resolve(file.source.folder(), ".dockerignore").map(|path| (path, FileKind::DockerIgnore)),
             );
+        }
+        for context in &self.facts().contexts {
+            let manifests = facts::package_manifests(self, context).into_iter();
+            wanted.extend(manifests.map(|path| (path, FileKind::Package)));
         }
         wanted
             .into_iter()
@@ -242,13 +254,27 @@ impl Project {
     pub(crate) fn of_texts<P: AsRef<str>, T: Into<String>>(
         files: impl IntoIterator<Item = (P, T)>,
     ) -> Project {
-        let mut tree = Tree::default();
-        let read = |(path, text): (P, T)| {
-            let path = path.as_ref();
-            tree.files.insert(path.to_owned());
-            Some(File::read(Source::new(path, text), FileKind::of_path(path)?))
+        let texts: Vec<(String, String)> = files
+            .into_iter()
+            .map(|(path, text)| (path.as_ref().to_owned(), text.into()))
+            .collect();
+        let tree = Tree {
+            files: texts.iter().map(|(path, _)| path.clone()).collect(),
+            ..Tree::default()
         };
-        let files: Vec<File> = files.into_iter().filter_map(read).collect();
-        Project::new(files, tree)
+        let read = |(wanted, kind): (String, FileKind)| {
+            let (path, text) = texts.iter().find(|(path, _)| *path == wanted)?;
+            Some(File::read(Source::new(path, text.as_str()), kind))
+        };
+        let known = texts
+            .iter()
+            .filter_map(|(path, _)| Some((path.clone(), FileKind::of_path(path)?)));
+        let mut project = Project::new(known.filter_map(read), tree);
+        for named in project.references() {
+            if let Some(file) = read(named) {
+                project.add(file);
+            }
+        }
+        project
     }
 }

@@ -217,6 +217,12 @@ impl Manifests {
 
 /// Whether people install in the folder of a manifest: it has a lock file, or the Dockerfile itself installs it.
 fn is_installed(project: &Project, context: &BuildContext, manifest: &str) -> bool {
+    if project
+        .package(&context.join(manifest))
+        .is_some_and(|package| !package.has_dependencies)
+    {
+        return false;
+    }
     let (folder, name) = manifest.rsplit_once('/').unwrap_or(("", manifest));
     let locks: &[&str] = match name {
         "package.json" => &[

@@ -4,8 +4,10 @@ mod python;
 
 use python::{conda, pip, uv};
 
+use super::{BuildContext, context_copies};
 use crate::shell::Command;
 use crate::{Content, FileId, Project, ScriptPlace, Span};
+use std::collections::BTreeSet;
 
 /// A command of a `RUN` that installs what others wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +103,17 @@ impl Manager {
     }
 }
 
+impl DependencyInstall {
+    /// The option with which the manager runs no scripts of the project, where it runs some.
+    pub fn without_scripts(&self) -> Option<&'static str> {
+        match self.manager {
+            Manager::Npm | Manager::Yarn | Manager::Pnpm | Manager::Bun => Some("--ignore-scripts"),
+            Manager::Composer => Some("--no-scripts"),
+            _ => None,
+        }
+    }
+}
+
 /// The installs of a Dockerfile, in order.
 pub fn dependency_installs(project: &Project, dockerfile: FileId) -> Vec<DependencyInstall> {
     let file = project.file(dockerfile);
@@ -134,6 +147,41 @@ pub fn dependency_installs(project: &Project, dockerfile: FileId) -> Vec<Depende
         }
     }
     installs
+}
+
+/// The manifests with scripts of their own that the installs of a context's Dockerfile read, as paths of the checked folder: those
+/// of the folders that it copies.
+pub fn package_manifests(project: &Project, context: &BuildContext) -> Vec<String> {
+    let installs = dependency_installs(project, context.dockerfile);
+    let names: BTreeSet<&str> = installs
+        .iter()
+        .flat_map(|install| &install.manifests)
+        .filter_map(|path| path.rsplit('/').next())
+        .filter(|name| matches!(*name, "package.json" | "composer.json"))
+        .collect();
+    let Content::Dockerfile(dockerfile) = &project.file(context.dockerfile).content else {
+        return Vec::new();
+    };
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let copies = context_copies(dockerfile);
+    let copied = copies.iter().flat_map(|copy| &copy.sources);
+    let mut folders: BTreeSet<&str> = copied
+        .filter(|source| !source.is_pattern())
+        .filter_map(|source| source.path.as_deref())
+        .collect();
+    folders.insert("");
+    let paths = folders.iter().flat_map(|folder| {
+        names.iter().map(move |name| match *folder {
+            "" => (*name).to_owned(),
+            folder => format!("{folder}/{name}"),
+        })
+    });
+    paths
+        .map(|path| context.join(&path))
+        .filter(|path| project.tree().files.contains(path))
+        .collect()
 }
 
 struct Found {

@@ -6,6 +6,9 @@
 //! edit, and what it fetches is what the registries have at that time: two builds of almost the same code get different
 //! dependencies. With the manifest alone copied first, the install runs when the manifest changes.
 //!
+//! A script of the manifest that runs with the install (`postinstall`, Composer's `post-autoload-dump`) may need the code: leave it
+//! out of the install (`--ignore-scripts`, `--no-scripts`), and run what it does behind the copy.
+//!
 //! ## Example
 //!
 //! ```dockerfile
@@ -18,7 +21,7 @@
 //!
 //! `package.json`:
 //! ```json
-//! { "name": "app" }
+//! { "name": "app", "dependencies": { "express": "^5.0.0" } }
 //! ```
 //!
 //! ## Instead
@@ -34,7 +37,7 @@
 //!
 //! `package.json`:
 //! ```json
-//! { "name": "app" }
+//! { "name": "app", "dependencies": { "express": "^5.0.0" } }
 //! ```
 //!
 //! ## References
@@ -97,11 +100,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             };
             told.extend(behind.iter().map(|(install, _)| install.instruction));
             let help = match manifest {
-                Some(manifest) => format!(
-                    "copy {} alone, run `{}`, and copy the rest behind it",
-                    with_locks(project, context, manifest),
-                    first.name
-                ),
+                Some(manifest) => help(project, context, first, manifest),
                 None => format!(
                     "run `{}` before the code is copied: it needs none of it",
                     first.name
@@ -123,6 +122,24 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             }
             findings.push(finding);
         }
+    }
+}
+
+/// How to install before the code is there.
+fn help(project: &Project, context: &BuildContext, install: &DependencyInstall, manifest: &str) -> String {
+    let files = with_locks(project, context, manifest);
+    let name = &install.name;
+    let base = manifest.rsplit('/').next().unwrap_or(manifest);
+    let text = project.file(context.dockerfile).source.text();
+    let option = install.without_scripts().filter(|option| !install.span.slice(text).contains(option));
+    // Where packages are parts of a workspace, the scripts of its top run.
+    let packages = [manifest, base].map(|path| project.package(&context.join(path)));
+    let script = packages.into_iter().flatten().find_map(|package| package.install_scripts.first());
+    match (option, script) {
+        (Some(option), Some(script)) => format!(
+            "copy {files} alone, run `{name} {option}`, copy the rest, and run what `{script}` does behind it: it may need the code"
+        ),
+        _ => format!("copy {files} alone, run `{name}`, and copy the rest behind it"),
     }
 }
 
@@ -200,7 +217,9 @@ fn wanted(
                 .manifests
                 .iter()
                 .find_map(|name| manifest(project, context, folder, name))?;
-            Some(Some(manifest))
+            let package = project.package(&context.join(&manifest));
+            let installs_nothing = package.is_some_and(|package| !package.has_dependencies);
+            (!installs_nothing).then_some(Some(manifest))
         }
     }
 }

@@ -20,7 +20,7 @@
 //!
 //! `package.json`:
 //! ```json
-//! { "name": "app" }
+//! { "name": "app", "dependencies": { "express": "^5.0.0" } }
 //! ```
 //!
 //! ```dockerignore
@@ -40,7 +40,7 @@
 //!
 //! `package.json`:
 //! ```json
-//! { "name": "app" }
+//! { "name": "app", "dependencies": { "express": "^5.0.0" } }
 //! ```
 //!
 //! ```dockerignore

@@ -22,7 +22,7 @@
 //!
 //! `package.json`:
 //! ```json
-//! { "name": "app" }
+//! { "name": "app", "dependencies": { "express": "^5.0.0" } }
 //! ```
 //!
 //! ## Instead
@@ -37,7 +37,7 @@
 //!
 //! `package.json`:
 //! ```json
-//! { "name": "app" }
+//! { "name": "app", "dependencies": { "express": "^5.0.0" } }
 //! ```
 //!
 //! ```dockerignore

@@ -8,7 +8,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Instant;
 use unstale_audit::rules::{RULES, Rule};
-use unstale_audit::{Applicability, Confidence, Severity};
+use unstale_audit::{Applicability, Confidence, FileKind, Severity};
 use unstale_flow::check::{Action, CheckReport, CheckRequest, check, rule};
 
 pub fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
@@ -46,7 +46,11 @@ pub fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
         contract: (!report.contract.is_empty()).then_some(&report.contract[..]),
         fixed: &fixed,
         suppressed: report.suppressed,
-        files: report.project.files().count(),
+        files: report
+            .project
+            .files()
+            .filter(|(_, file)| file.kind != FileKind::Package)
+            .count(),
         elapsed: started.elapsed(),
         rules: &rules,
     };

@@ -46,7 +46,7 @@ pub struct CheckView<'a> {
     pub fixed: &'a [Fixed],
     /// How many findings are suppressed by comments, configuration or the baseline.
     pub suppressed: usize,
-    /// How many files were read.
+    /// How many files were checked; manifests of packages are only read.
     pub files: usize,
     /// How long it took.
     pub elapsed: Duration,
