@@ -113,11 +113,12 @@ fn is_in_a_variable(project: &Project, import: &CacheAt<'_>) -> bool {
 }
 
 /// Whether something that was not read may export to GitHub's cache under any scope: a workflow of another repository, or an
-/// export whose scope holds a variable.
+/// export whose scope holds a variable, or that an expression makes.
 fn is_exported_out_of_sight(project: &Project, exports: &[CacheAt<'_>]) -> bool {
     let has_open_scope = exports.iter().any(|export| {
         let cache = &export.cache.cache;
-        (cache.kind == "gha" || cache.kind.contains('$')) && export.cache.text.contains('$')
+        let is_computed = export.cache.text.trim_start().starts_with("${{");
+        is_computed || (cache.kind == "gha" || cache.kind.contains('$')) && export.cache.text.contains('$')
     });
     has_open_scope
         || project.files().any(|(_, file)| match &file.content {

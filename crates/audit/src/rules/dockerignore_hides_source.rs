@@ -360,7 +360,7 @@ fn is_too_broad(pattern: &str, file: &str) -> bool {
     parts.iter().take(at).any(|part| CODE_FOLDERS.contains(part))
         && !parts.iter().any(|part| matches!(*part, "node_modules" | "vendor" | "third_party"))
         // A package of a workspace has outputs of its own.
-        && !matches!(parts.as_slice(), ["packages" | "apps" | "libs", _, last, ..] if *last == name)
+        && !parts.windows(3).any(|three| matches!(three, ["packages" | "apps" | "libs", _, last] if *last == name))
 }
 
 fn is_test(file: &str) -> bool {

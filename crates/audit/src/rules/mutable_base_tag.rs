@@ -2,7 +2,8 @@
 //! `main`. The Dockerfile does not say what it is built on.
 //!
 //! Tags that name a version (`debian:12`, `node:22-slim`) are no findings, and neither are images that the project itself
-//! makes, or that no registry can have (`shop-base`): nobody else moves their tags. An image whose name a variable decides counts by the variable's default, unless a
+//! makes (a script or CI does, or a folder of that name has a Dockerfile), or that no registry can have (`shop-base`): nobody
+//! else moves their tags. An image whose name a variable decides counts by the variable's default, unless a
 //! build of the project sets it.
 //!
 //! ## Why
@@ -73,7 +74,8 @@ fn of(
     let is_context = name.tag.is_none() && images.is_context(text);
     // A name that no stage has may be one of a context that somebody gives on the command line.
     let may_be_stage = first.by != UsedBy::From && name.tag.is_none() && !is_copied_from(&name);
-    if is_context || may_be_stage || !name.is_pullable() || images.maker(&name).is_some() {
+    let is_foreign = name.is_pullable() && images.maker(&name).is_none() && !has_folder(project, id, &name);
+    if is_context || may_be_stage || !is_foreign {
         return None;
     }
     let (place, also) = place(project, id, dockerfile, first)?;
@@ -104,6 +106,22 @@ fn of(
         finding = finding.also((id, span), "used here too");
     }
     Some(finding)
+}
+
+/// Whether another Dockerfile stands in a folder of the image's name, and is not built on it: somebody makes the image of that.
+fn has_folder(project: &Project, id: FileId, name: &ImageName) -> bool {
+    let Some((_, last)) = name.repository.rsplit_once('/') else {
+        return false;
+    };
+    project.dockerfiles().any(|(other, file, dockerfile)| {
+        let folder = file.source.folder();
+        let uses = || dockerfile.stage_uses(&BTreeMap::new());
+        let is_on_it = |one: &StageUse| match &one.uses {
+            Uses::Image(text) => ImageName::parse(text).is_some_and(|used| used.repository == name.repository),
+            _ => false,
+        };
+        other != id && folder.rsplit('/').next() == Some(last) && !uses().iter().any(is_on_it)
+    })
 }
 
 /// Images that are copied from by their name alone so often that no stage is meant.

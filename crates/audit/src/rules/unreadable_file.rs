@@ -67,12 +67,13 @@ fn kind_name(file: &File) -> &'static str {
     }
 }
 
-/// Whether a file is a template by its path, one that a reader must refuse, or an excerpt: `...` where an instruction would be.
+/// Whether a file is a template by its path, one that a reader must refuse, or an excerpt: nothing at all, or `...` where an
+/// instruction would be.
 fn is_made_for_it(file: &File) -> bool {
     let has_gap = match &file.content {
         Content::Dockerfile(dockerfile) => {
             let mut all = dockerfile.instructions.iter();
-            all.any(|one| matches!(one.keyword.as_str(), "..." | "…"))
+            dockerfile.instructions.is_empty() || all.any(|one| matches!(one.keyword.as_str(), "..." | "…"))
         }
         _ => false,
     };
