@@ -67,7 +67,11 @@ pub fn fetch_of(command: &Command, value: &dyn Fn(&str) -> Option<String>) -> Op
         "go" => {
             let ends = ["@latest", "@master", "@main", "@HEAD", "@upgrade"];
             let moves = |word: &&Word| ends.iter().any(|end| word.text.ends_with(end));
-            found(FetchKind::Package, &command.arguments().iter().find(moves)?.text)
+            let mut packages = command.arguments().iter().filter(|word| word.text.contains('@'));
+            let first = packages.next()?;
+            // `go install` refuses packages of more than one module.
+            let is_refused = packages.any(|other| module_host(&other.text) != module_host(&first.text));
+            found(FetchKind::Package, &command.arguments().iter().find(moves)?.text).filter(|_| !is_refused)
         }
         "cargo" => {
             let has = |option: &str| {
@@ -84,6 +88,17 @@ pub fn fetch_of(command: &Command, value: &dyn Fn(&str) -> Option<String>) -> Op
         }
         _ => None,
     }
+}
+
+/// What modules of one repository have in common: `github.com/OWNER/NAME`.
+fn module_host(package: &str) -> Vec<&str> {
+    package
+        .split('@')
+        .next()
+        .unwrap_or_default()
+        .split('/')
+        .take(3)
+        .collect()
 }
 
 /// The verb of a `git` command, and its index among the words.

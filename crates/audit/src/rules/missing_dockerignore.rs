@@ -48,7 +48,7 @@
 use super::Rule;
 use super::host_artifacts_in_context::{build_stage, copies_whole, listed, place_name, worst};
 use crate::facts::{ContextIgnore, ContextOrigin, Manifests};
-use crate::{Finding, Project, Severity};
+use crate::{Finding, Project, ScriptPlace, Severity};
 use std::collections::BTreeMap;
 
 pub(super) const RULE: Rule = Rule::new(
@@ -68,7 +68,9 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         }
         // The folder may be another one, which has an ignore file.
         let assumed = context.origin == ContextOrigin::Assumed;
-        if assumed && has_ignore_file_above(project, &context.folder) {
+        if assumed && has_ignore_file_above(project, &context.folder)
+            || context.origin != ContextOrigin::Named && is_copied(project, &context.folder)
+        {
             continue;
         }
         let artifacts = manifests.artifacts(project, context);
@@ -146,6 +148,20 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
 fn is_foreign(path: &str) -> bool {
     path.split('/')
         .any(|part| matches!(part, "vendor" | "third_party" | "node_modules"))
+}
+
+/// Whether a script copies a folder: what it copies to may be the context.
+fn is_copied(project: &Project, folder: &str) -> bool {
+    let is_folder = |text: &str| {
+        let text = text.trim_end_matches(['*', '.', '/']).trim_start_matches(['.', '/']);
+        text == folder && !text.is_empty()
+    };
+    let scripts = project.files().flat_map(|(_, file)| &file.scripts);
+    scripts
+        .filter(|script| !matches!(script.place, ScriptPlace::Run(_)))
+        .flat_map(|script| script.script.commands())
+        .filter(|command| matches!(command.name(), "cp" | "rsync"))
+        .any(|command| command.arguments().iter().any(|word| is_folder(&word.text)))
 }
 
 fn has_ignore_file_above(project: &Project, folder: &str) -> bool {

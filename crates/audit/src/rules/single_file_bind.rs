@@ -50,6 +50,7 @@
 //! - moby/moby#22627, moby/moby#15793
 
 use super::Rule;
+use crate::compose::project::ComposeProject;
 use crate::compose::{Mount, MountKind, Service, resolve};
 use crate::facts::{mount_place, mount_target};
 use crate::{Confidence, FileId, Finding, Project, Severity, Span};
@@ -65,7 +66,7 @@ pub(super) const RULE: Rule = Rule::new(
 fn check(project: &Project, findings: &mut Vec<Finding>) {
     let mut files: BTreeMap<FileId, BTreeMap<Span, (&Service, String)>> = BTreeMap::new();
     for compose in &project.facts().compose {
-        for service in &compose.services {
+        for service in compose.services.iter().filter(|service| !runs_once(compose, service)) {
             for mount in &service.volumes {
                 if let (Some(path), Some((file, span))) = (single_file(project, mount), mount_place(project, mount)) {
                     files.entry(file).or_default().entry(span).or_insert((service, path));
@@ -99,6 +100,12 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         }
         findings.push(finding);
     }
+}
+
+/// Whether others wait for the end of a service: it reads its files anew each time.
+fn runs_once(compose: &ComposeProject, service: &Service) -> bool {
+    let mut dependencies = compose.services.iter().flat_map(|other| &other.depends_on);
+    dependencies.any(|one| one.service == service.name && one.condition == "service_completed_successfully")
 }
 
 /// The file of the checked folder that is mounted, and that matters while the service runs.
