@@ -33,6 +33,7 @@ const TEST_DATA: &[&str] = &[
     "test-data",
     "test_data",
     "testdata",
+    "testfiles",
 ];
 
 /// Whether a file is not the project's own way to build, by its path within what is checked: data of a test, or a dependency
