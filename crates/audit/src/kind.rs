@@ -106,7 +106,7 @@ const SOURCE_CODE: &[&str] = &[
 
 /// What a Makefile is made of, or what speaks about it.
 const NO_MAKEFILE: &[&str] = &[
-    "am", "in", "j2", "md", "orig", "pl", "rej", "rst", "template", "tmpl", "tpl", "txt",
+    "am", "em", "in", "j2", "md", "orig", "pl", "rej", "rst", "template", "tmpl", "tpl", "txt",
 ];
 
 impl FileKind {

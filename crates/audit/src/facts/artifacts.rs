@@ -146,6 +146,10 @@ impl Manifests {
             let (folder, name) = path
                 .rsplit_once('/')
                 .map_or((None, path.as_str()), |(folder, name)| (Some(folder), name));
+            // What is in a workspace is built at its top.
+            if name == "Cargo.lock" && is_below_another(project, path) {
+                continue;
+            }
             for (artifact, kind) in made_by(name) {
                 let made = folder.map_or((*artifact).to_owned(), |folder| format!("{folder}/{artifact}"));
                 all.push((path.clone(), made, *kind));
@@ -212,6 +216,24 @@ impl Manifests {
             found.retain(|artifact| artifact.kind != ArtifactKind::Repository);
         }
         found.into_iter().collect()
+    }
+}
+
+/// Whether a folder above that of a file has one of the same name.
+fn is_below_another(project: &Project, path: &str) -> bool {
+    let Some((mut folder, name)) = path.rsplit_once('/') else {
+        return false;
+    };
+    loop {
+        let above = folder.rsplit_once('/').map(|(above, _)| above);
+        let other = above.map_or_else(|| name.to_owned(), |above| format!("{above}/{name}"));
+        if project.tree().files.contains(&other) {
+            return true;
+        }
+        match above {
+            Some(above) => folder = above,
+            None => return false,
+        }
     }
 }
 

@@ -94,6 +94,11 @@ const ENDED: &[(&str, (u32, u32))] = &[
     ("ubuntu", (18, 4)),
 ];
 
+/// Releases for which Docker's official images are made no more. Source: the same.
+const ENDED_NAMES: &[&str] = &[
+    "bionic", "buster", "jessie", "stretch", "trusty", "wheezy", "xenial",
+];
+
 impl ImageName {
     /// Reads a name. [`None`] for what is none or not known: variables, templates.
     pub fn parse(text: &str) -> Option<ImageName> {
@@ -131,7 +136,9 @@ impl ImageName {
         }
         let tag = self.tag.as_deref().unwrap_or("latest");
         let first = tag.split('-').next().unwrap_or(tag).to_ascii_lowercase();
-        let is_moving = MOVING.contains(&first.as_str()) && !tag.contains(|c: char| c.is_ascii_digit());
+        let has_ended = self.is_official() && tag.split('-').any(|part| ENDED_NAMES.contains(&part));
+        let is_moving =
+            MOVING.contains(&first.as_str()) && !tag.contains(|c: char| c.is_ascii_digit()) && !has_ended;
         is_moving.then_some(tag)
     }
 
@@ -370,6 +377,7 @@ mod tests {
             "debian:stable-20240612",
             "debian:12",
             "debian:latest@sha256:ab",
+            "node:lts-buster",
             "php:fpm",
         ] {
             assert_eq!(parts(fixed).map(|(_, tag)| tag), Some(None), "{fixed}");

@@ -44,7 +44,8 @@
 //! ## Fix safety
 //!
 //! Safe where nothing in the project reads the image's cache, no option of the build is hidden in a variable, and the build does
-//! not push the image. Else it is for you to decide: builds that read it take longer.
+//! not push the image (whether a target of a bake file is pushed, nobody knows but who builds it). Else it is for you to decide:
+//! builds that read it take longer.
 //!
 //! ## References
 //!
@@ -206,7 +207,9 @@ fn of(project: &Project, inline: &Inline<'_>, imports: &[CacheAt<'_>]) -> Findin
     if is_open && readers.is_empty() {
         finding.confidence = Confidence::Low;
     }
-    let is_safe = readers.is_empty() && !is_open && !inline.builds.iter().any(|build| build.push);
+    // Whether a target is pushed says who builds it.
+    let may_push = |build: &Build| build.push || matches!(build.via, Via::Target(_));
+    let is_safe = readers.is_empty() && !is_open && !inline.builds.iter().any(|build| may_push(build));
     finding.fix(fix(project, inline, is_safe))
 }
 

@@ -78,7 +78,8 @@ fn is_made_for_it(file: &File) -> bool {
         _ => false,
     };
     let path = file.source.path();
-    has_gap || path.contains("{{") || is_of_tests(path)
+    let mut words = path.split(['/', '.', '-', '_']);
+    has_gap || path.contains("{{") || words.any(|word| word.starts_with("template")) || is_of_tests(path)
 }
 
 /// Whether a file only has a name like that of a Dockerfile (`about-dockerfile.mdx`, `Dockerfile.nanorc`): it begins with

@@ -31,6 +31,35 @@ fn a_path_that_is_not_there_is_said() {
 }
 
 #[test]
+fn a_repository_is_checked_the_same_from_outside() {
+    let folder = Folder::new();
+    folder.write("code/shop/.git/HEAD", "ref: refs/heads/main\n");
+    folder.write("code/shop/app/Dockerfile", "FROM debian:12\nCOPY . /app\n");
+    folder.write("code/shop/app/.dockerignore", ".git\n");
+    folder.write(
+        "code/shop/.github/workflows/deploy.yml",
+        "on: push\njobs:\n  deploy:\n    runs-on: self-hosted\n    steps:\n      - run: docker compose up -d\n",
+    );
+    folder.write(
+        "code/shop/compose.yaml",
+        "services:\n  cache:\n    image: valkey/valkey\n",
+    );
+    let ended = folder.check(&["code/shop"]);
+    assert_eq!(ended.code, 13, "{}", ended.stdout);
+    assert!(ended.stdout.contains("--> compose.yaml:3:12"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("deploy.yml:6:14"), "{}", ended.stdout);
+    let note = ended
+        .stdout
+        .lines()
+        .find(|line| line.contains("paths are those in"));
+    assert!(
+        note.is_some_and(|note| note.ends_with("code/shop")),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
 fn a_misspelt_rule_is_said_with_the_one_that_was_meant() {
     for flag in ["--rule", "--explain"] {
         let ended = folder().check(&[flag, "prune-keeps-share"]);

@@ -154,7 +154,7 @@ impl DiscoverError {
 }
 
 /// Looks for files in `paths`, files and folders; a file that is given by its name is checked whatever git says of it. The
-/// root is `base`, a folder, if all of them are in it.
+/// root is `base`, a folder, if all of them are in it; the repository that they are in, if `base` is outside of that.
 ///
 /// Blocks for as long as the disk takes.
 ///
@@ -185,8 +185,12 @@ pub fn discover(base: &Path, paths: &[PathBuf]) -> Result<Discovery, DiscoverErr
         named.push(std::fs::canonicalize(parent).map_err(unreadable)?.join(name));
     }
     let common = common_folder(&folders, &named);
-    let root = match std::fs::canonicalize(base) {
-        Ok(base) if common.starts_with(&base) => base,
+    let base = std::fs::canonicalize(base).unwrap_or_default();
+    let repository = common.ancestors().find(|folder| folder.join(".git").exists());
+    let root = match repository {
+        // What its files name is meant from its top.
+        Some(repository) if !base.starts_with(repository) => repository.to_path_buf(),
+        _ if common.starts_with(&base) && base.is_absolute() => base,
         _ => common,
     };
     // What is known of the tree around a file that is named decides about it too.

@@ -40,6 +40,9 @@ pub(super) fn load(request: &CheckRequest) -> Result<Loaded, CheckError> {
         return Err(CheckError::Nothing);
     }
     let mut notes: Vec<String> = found.notes.iter().map(ToString::to_string).collect();
+    if std::fs::canonicalize(&request.cwd).is_ok_and(|cwd| cwd != found.root) {
+        notes.push(format!("paths are those in {}", found.root.display()));
+    }
     let files = read_all(&found.root, &wanted, &mut notes);
     let mut project = Project::new(files, tree(&found));
     project.set_commit_arg(&config.commit.arg);

@@ -129,7 +129,7 @@ fn a_named_file_is_checked_whatever_git_and_its_name_say() {
     let alone = found(&folder, "a/build.sh");
     assert_eq!(
         (files(&alone), paths(&alone.paths)),
-        (vec![("build.sh", FileKind::Script)], vec!["build.sh"])
+        (vec![("a/build.sh", FileKind::Script)], vec!["a", "a/build.sh"])
     );
 }
 
@@ -143,8 +143,12 @@ fn a_part_of_a_repository_is_known_by_its_place_in_it() {
     ]);
     assert_eq!(
         files(&found(&folder, ".github/workflows")),
-        [("ci.yml", FileKind::GithubWorkflow)]
+        [(".github/workflows/ci.yml", FileKind::GithubWorkflow)]
     );
+    // From within the repository, the folder that is asked from is the root.
+    let workflows = folder.path().join(".github/workflows");
+    let within = discover(&workflows, std::slice::from_ref(&workflows)).unwrap();
+    assert_eq!(files(&within), [("ci.yml", FileKind::GithubWorkflow)]);
 }
 
 #[test]
