@@ -40,7 +40,7 @@
 
 use super::Rule;
 use crate::docker::{Action, BuilderAction};
-use crate::facts::{Build, DockerUse, Via, is_of_tests};
+use crate::facts::{Build, DockerUse, Machine, Via, is_of_tests, machine_of_job};
 use crate::shell::{Certainty, Command, Editor, GuardKind};
 use crate::{Applicability, Confidence, Content, FileId, Finding, Fix, Project, ScriptPlace, Severity, Span};
 
@@ -89,16 +89,8 @@ fn is_of_command(build: &Build) -> bool {
 fn is_excused(project: &Project, file: FileId, span: Span, build: &Build) -> bool {
     if let Content::GithubWorkflow(workflow) = &project.file(file).content {
         let is_job = |job: &&crate::workflow::Job| job.span.contains(span);
-        let is_hosted = workflow.jobs.iter().find(is_job).is_none_or(|job| {
-            let labels = || job.runs_on.iter().map(|label| label.value.as_str());
-            !labels().any(|label| label.contains("self-hosted"))
-                && labels().all(|label| {
-                    ["ubuntu", "macos", "windows"]
-                        .iter()
-                        .any(|name| label.starts_with(name))
-                        || label.contains("${{")
-                })
-        });
+        let job = workflow.jobs.iter().find(is_job);
+        let is_hosted = job.is_none_or(|job| machine_of_job(job) != Machine::Kept);
         return is_on_demand(project, file) || (is_hosted && build.cache_from.is_empty());
     }
     says_anew(project.file(file).source.path())
@@ -185,12 +177,7 @@ fn is_meant(project: &Project, used: DockerUse<'_>) -> bool {
             };
             let step = job.steps.get(step);
             let name = step.and_then(|step| step.name.as_ref());
-            let is_hosted = job.runs_on.iter().all(|label| {
-                ["ubuntu", "macos", "windows"]
-                    .iter()
-                    .any(|name| label.value.starts_with(name))
-                    || label.value.contains("${{")
-            });
+            let is_hosted = machine_of_job(job) != Machine::Kept;
             is_hosted
                 || is_on_demand(project, used.file)
                 || says_anew(&job.id)
