@@ -69,6 +69,9 @@ fn from_block(yaml: &Yaml, parent: Node<'_>, index: usize) -> Option<Span> {
         return None;
     }
     let end = rest_of_line(yaml, slot.end)?;
+    if yaml.is_templated() && is_followed_by_template(text, end, column(text, slot.start)) {
+        return None;
+    }
     if !is_first_on_line(text, slot.start) {
         // The first of a collection that begins on the line of a `-`: the next one takes its place, comments first.
         let next = slots.get(index + 1)?.span.start;
@@ -90,6 +93,17 @@ fn from_block(yaml: &Yaml, parent: Node<'_>, index: usize) -> Option<Span> {
     let end = with_own_comments(yaml, end, column(text, slot.start));
     let end = after_break(text, end);
     Some(tidy(yaml, Span::new(start, end), index, slots.len()))
+}
+
+/// Whether the next line says nothing but a template, and stands as far in as an entry or further: what becomes of it may
+/// belong to the entry.
+fn is_followed_by_template(text: &str, end: usize, column: usize) -> bool {
+    let mut lines = text[end..].lines().skip(1);
+    let next = lines.find(|line| !matches!(line.trim_start().chars().next(), None | Some('#')));
+    next.is_some_and(|line| {
+        let said = line.trim_start();
+        said.starts_with("{{") && line.len() - said.len() >= column
+    })
 }
 
 /// Takes the empty lines that would be left over.

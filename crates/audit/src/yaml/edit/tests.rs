@@ -257,6 +257,24 @@ fn a_document_that_is_not_written_is_not_put_into_a_comment() {
 }
 
 #[test]
+fn an_entry_is_not_removed_from_above_a_template_that_may_be_its_own() {
+    let remove_first = |text: &str| {
+        let yaml = Yaml::parse(text).unwrap();
+        let key = yaml.root().unwrap().entries().next().unwrap().key;
+        remove(text, key)
+    };
+    assert_eq!(
+        remove_first("a:\n  b: {{ x }}-y\n  c:\n    {{- z }}\nd: 1\n"),
+        None
+    );
+    assert_eq!(remove_first("a:\n{{- z }}\nd: {{ x }}-1\n"), None);
+    assert_eq!(
+        remove_first("a: {{ x }}-y\nd: 1\n{{- z }}\n").as_deref(),
+        Some("d: 1\n{{- z }}\n")
+    );
+}
+
+#[test]
 fn replacements_keep_the_quotes() {
     let replace = |text: &str, new: &str| {
         let yaml = Yaml::parse(text).unwrap();
