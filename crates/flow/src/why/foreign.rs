@@ -82,7 +82,11 @@ pub(super) async fn since(
     let wanted = Wanted::new(&ours.project, &service.service, service.image.iter());
     let ended = ended(ours, service);
     match last(&builder, &wanted).await {
-        Ok(Some(record)) if record.created.is_some_and(|created| created > ended) => {
+        Ok(Some(record))
+            if record.created.is_some_and(|created| {
+                created > ended && !is_during(ours.started_ms, ours.completed_ms, created)
+            }) =>
+        {
             match told(&builder, record).await {
                 Ok(build) => Later::Build(build),
                 Err(error) => Later::Unknown(error),
@@ -144,6 +148,13 @@ fn ended(build: &BuildSummary, service: &StoredService) -> SystemTime {
     let by_us = build.completed_ms.unwrap_or(build.started_ms);
     let ms = by_engine.filter(|_| build.builder == "engine").unwrap_or(by_us);
     UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+/// Whether a build of the engine's began while a recorded one ran, by our clock: it is the recorded one itself or one beside it,
+/// and no later one. The times of steps do not tell that alone: a step that another build made at the same time has its times.
+fn is_during(started_ms: i64, completed_ms: Option<i64>, created: SystemTime) -> bool {
+    let at = |ms: i64| UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+    (at(started_ms)..=at(completed_ms.unwrap_or(started_ms))).contains(&created)
 }
 
 /// The last build of a service that has ended and that the engine remembers, or why that cannot be known.
@@ -218,5 +229,15 @@ mod tests {
         for image in ["shop-web:2", "host:5000/web", "someone/shop-web"] {
             assert!(!wanted.is_met_by(&record(&[], &[image])), "{image}");
         }
+    }
+
+    #[test]
+    fn a_build_that_began_while_the_recorded_one_ran_is_none_after_it() {
+        let created = |ms| UNIX_EPOCH + Duration::from_millis(ms);
+        assert!(is_during(1000, Some(2000), created(1000)));
+        assert!(is_during(1000, Some(2000), created(1800)));
+        assert!(!is_during(1000, Some(2000), created(2001)));
+        assert!(!is_during(1000, Some(2000), created(999)));
+        assert!(!is_during(1000, None, created(1500)));
     }
 }
