@@ -63,7 +63,11 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             let unset = hidden.swallow.kind == SwallowKind::NoErrexit;
             // Whoever calls the function may have set errexit.
             let elsewhere = matches!(flow.start, Start::Function(..));
-            if unset && (elsewhere || handles_errors(&hidden) || is_looked_at(project, build)) {
+            if unset && (elsewhere || handles_errors(&hidden)) {
+                continue;
+            }
+            let goes_on = unset || hidden.swallow.kind == SwallowKind::AndList;
+            if goes_on && is_looked_at(project, build) {
                 continue;
             }
             if unset && !missing.insert((hidden.file, hidden.script.place)) {
@@ -275,7 +279,8 @@ fn finding(
         SwallowKind::ErrexitOff => ("`set +e` is on", "turn errexit on again before the build"),
         SwallowKind::AndList => (
             "the script goes on behind the list",
-            "set `set -e`, or join what follows with `&&`",
+            "give each command of the list a line of its own under `set -e`, or join what follows with `&&`: for a list, \
+             `set -e` looks at its last command alone",
         ),
         SwallowKind::Pipe => (
             "the pipe has the status of its last command",
@@ -330,7 +335,7 @@ fn fix(project: &Project, hidden: &Hidden<'_>) -> Option<Fix> {
             "let a failed build end the script",
             "Removed what hid that the build failed",
         ),
-        SwallowKind::NoErrexit | SwallowKind::AndList if is_script => (
+        SwallowKind::NoErrexit if is_script => (
             insertion(file, source.text(), "set -e")?,
             "end the script at the first error",
             "Added set -e",

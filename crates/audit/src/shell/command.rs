@@ -123,7 +123,7 @@ pub enum SwallowKind {
     OrFallback,
     /// `; true` behind it.
     ThenTrue,
-    /// It stands before `&&`, and the script goes on behind the list.
+    /// It stands before `&&`, and the script goes on behind the list: errexit looks at the list's last command alone.
     AndList,
     /// It is the condition of an `if`, `while` or `until`.
     Condition,

@@ -144,6 +144,7 @@ fn a_failure_can_be_swallowed_in_many_ways() {
         ("docker x || podman y", OrFallback),
         ("docker x; true", ThenTrue),
         ("set -e\ndocker x && foo\nbar", AndList),
+        ("docker x && foo\nbar", AndList),
         ("if docker x; then foo; fi", Condition),
         ("while docker x; do foo; done", Condition),
         ("set -e\n! docker x\nfoo", Negated),

@@ -290,9 +290,10 @@ impl Walker {
         };
         match (state.errexit, scope.next) {
             (_, None | Some(super::Next::Checked)) => noticed(),
-            (Errexit::On, Some(_)) if scope.before_and => by(SwallowKind::AndList, span),
+            (Errexit::Off | Errexit::Unset, Some(super::Next::True(next))) => by(SwallowKind::ThenTrue, next),
+            // With errexit or without: it looks at a list's last command alone.
+            (_, Some(_)) if scope.before_and => by(SwallowKind::AndList, span),
             (Errexit::On, Some(_)) => noticed(),
-            (_, Some(super::Next::True(next))) => by(SwallowKind::ThenTrue, next),
             (Errexit::Off, Some(_)) => by(SwallowKind::ErrexitOff, span),
             (Errexit::Unset, Some(_)) => by(SwallowKind::NoErrexit, span),
         }
