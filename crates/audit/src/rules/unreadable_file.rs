@@ -1,8 +1,9 @@
 //! A file that cannot be read as what it is: the engine, Compose, the shell or the CI would refuse it, or it is a template
 //! that becomes a file later. What cannot be read is not checked, so that no finding in it means nothing.
 //!
-//! Templates, excerpts and files that something is tested with are told as info. A file whose name is like that of a Dockerfile,
-//! that begins with none of its instructions and that no build names, is no finding.
+//! Templates, excerpts and files that something is tested with are told as info. A file whose name is like that of a Dockerfile
+//! and that no build names is no finding if it begins with none of its instructions, or is a part that a script puts behind
+//! another file: it begins with an instruction that needs a base, and has no `FROM`.
 //!
 //! ## Why
 //!
@@ -30,7 +31,6 @@
 use super::Rule;
 use crate::facts::is_of_tests;
 use crate::{Confidence, Content, File, FileId, FileKind, Finding, Project, Severity};
-use unstale_dockerfile::Instruction;
 
 pub(super) const RULE: Rule = Rule::new(
     "unreadable-file",
@@ -82,14 +82,17 @@ fn is_made_for_it(file: &File) -> bool {
     has_gap || path.contains("{{") || words.any(|word| word.starts_with("template")) || is_of_tests(path)
 }
 
-/// Whether a file only has a name like that of a Dockerfile (`about-dockerfile.mdx`, `Dockerfile.nanorc`): it begins with
-/// something else, and no build names it.
+/// Whether a file only has a name like that of a Dockerfile (`about-dockerfile.mdx`, `Dockerfile.nanorc`) or is a part of one
+/// (`Dockerfile.append`): it begins with something else, and no build names it.
 fn is_something_else(project: &Project, id: FileId, file: &File) -> bool {
     let Content::Dockerfile(dockerfile) = &file.content else {
         return false;
     };
     let is_plain = matches!(file.source.name(), "Dockerfile" | "Containerfile");
-    let begins = dockerfile.instructions.first().is_none_or(Instruction::is_known);
+    let begins = dockerfile.instructions.first().is_some_and(|first| {
+        matches!(first.keyword.as_str(), "ARG" | "FROM")
+            || first.is_known() && dockerfile.instructions.iter().any(|one| one.keyword == "FROM")
+    });
     let is_named = || project.facts().builds.iter().any(|build| build.dockerfile == Some(id));
     !is_plain && !begins && !is_named()
 }
