@@ -140,9 +140,9 @@ impl FileKind {
             "sh" | "bash" | "ksh" => return Some(FileKind::Script),
             "mk" | "mak" => return Some(FileKind::Makefile),
             "dockerignore" | "containerignore" => return Some(FileKind::DockerIgnore),
-            "hcl" if has_word(stem, "bake") => return Some(FileKind::Bake),
+            "hcl" if has_word(stem, "bake") && !is_of_templates(folder) => return Some(FileKind::Bake),
             "json" if stem.starts_with("docker-bake") || stem.ends_with(".docker-bake") => {
-                return Some(FileKind::Bake);
+                return (!is_of_templates(folder)).then_some(FileKind::Bake);
             }
             _ => {}
         }
@@ -286,6 +286,13 @@ fn is_dockerfile_text(text: &str) -> bool {
         "ARG" => !rest.is_empty(),
         _ => false,
     }
+}
+
+/// Whether a folder holds what bake files are made from: a program completes them, and nobody builds them as they are.
+fn is_of_templates(folder: &str) -> bool {
+    folder
+        .split('/')
+        .any(|part| part == "template" || part == "templates")
 }
 
 /// YAML and HCL by what stands at the beginning of their lines.

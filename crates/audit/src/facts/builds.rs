@@ -34,8 +34,9 @@ pub struct Build {
     pub cache_to: Vec<CacheUse>,
     /// The names of its image, as written.
     pub tags: Vec<Setting>,
-    /// Whether CI gives it other tags: a target that is made from one that `docker/metadata-action` writes.
-    pub is_tagged_by_ci: bool,
+    /// Whether it can have other tags: a target that is made from one that `docker/metadata-action` writes, or whose tag is a
+    /// variable that the environment can set.
+    pub has_open_tag: bool,
     /// Its platforms, as written.
     pub platforms: Vec<String>,
     /// Whether it asks for newer base images.
@@ -136,7 +137,7 @@ impl Build {
             cache_from: Vec::new(),
             cache_to: Vec::new(),
             tags: Vec::new(),
-            is_tagged_by_ci: false,
+            has_open_tag: false,
             platforms: Vec::new(),
             pull: false,
             no_cache: None,

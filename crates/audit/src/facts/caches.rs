@@ -119,7 +119,7 @@ pub(crate) fn images_of(project: &Project, build: &Build) -> Vec<String> {
             false => images.push(tag.text.clone()),
         }
     }
-    if build.is_tagged_by_ci {
+    if build.has_open_tag {
         let any_tag = |image: &String| format!("{}:${{DOCKER_METADATA_OUTPUT_VERSION}}", repository(image));
         images = images.iter().map(any_tag).chain(images.iter().cloned()).collect();
     }

@@ -3,6 +3,7 @@
 use super::commands::DockerUse;
 use super::{Build, Via, resolve};
 use crate::compose::project::ComposeProject;
+use crate::docker::{Action, BuilderAction};
 use crate::shell::Place;
 use crate::workflow::{Job, Text};
 use crate::{Content, FileId, Project, ScriptPlace};
@@ -76,7 +77,7 @@ impl Project {
                     .folder()
                     .split('/')
                     .any(|part| CI_FOLDERS.contains(&part));
-                match in_ci || self.is_named_in_ci(file.source.name()) {
+                match in_ci || self.is_run_by_ci(found) {
                     true => Machine::Unknown,
                     false => Machine::Kept,
                 }
@@ -106,7 +107,7 @@ impl Project {
     }
 
     /// Whether no build of a Dockerfile finds anything in a cache: each is without, or on a runner that is new each time and
-    /// imports none. Not where nothing builds it.
+    /// imports none, or by a builder that is removed afterwards. Not where nothing builds it.
     pub fn never_reuses(&self, dockerfile: FileId) -> bool {
         let mut builds = self
             .facts()
@@ -117,12 +118,22 @@ impl Project {
         let has_none = |build: &Build| {
             build.no_cache.is_some()
                 || build.cache_from.is_empty() && !build.is_open && self.is_on_new_runner(build)
+                || build.cache_from.is_empty() && self.has_builder_of_its_own(build.file)
         };
         builds.peek().is_some() && builds.all(has_none)
     }
 
-    /// Whether a job of a CI runs a script of this name.
-    fn is_named_in_ci(&self, name: &str) -> bool {
+    /// Whether a job of a CI runs a script of this name, or makes the target that it stands in.
+    fn is_run_by_ci(&self, found: DockerUse<'_>) -> bool {
+        let file = self.file(found.file);
+        let name = file.source.name();
+        let targets = match (&file.content, found.script.place) {
+            (Content::Makefile(makefile), ScriptPlace::Recipe(recipe, _)) => makefile
+                .recipes
+                .get(recipe)
+                .map_or(&[][..], |recipe| &recipe.targets),
+            _ => &[],
+        };
         let ci = self.files().filter(|(_, file)| {
             matches!(
                 file.content,
@@ -131,9 +142,29 @@ impl Project {
         });
         let mut scripts = ci.flat_map(|(_, file)| &file.scripts);
         scripts.any(|script| {
-            let mut words = script.script.commands().iter().flat_map(|command| &command.words);
-            words.any(|word| word.text.rsplit('/').next() == Some(name))
+            script.script.commands().iter().any(|command| {
+                let makes = command.name() == "make";
+                command.words.iter().any(|word| {
+                    word.text.rsplit('/').next() == Some(name) || makes && targets.contains(&word.text)
+                })
+            })
         })
+    }
+
+    /// Whether a file makes a builder, uses it and removes it again: there are no old results in it, and none stay.
+    pub fn has_builder_of_its_own(&self, file: FileId) -> bool {
+        let (mut made, mut used, mut removed) = (false, false, false);
+        for own in self.docker_commands().filter(|own| own.file == file) {
+            match &own.docker.action {
+                Action::Builder(BuilderAction::Create { is_used, .. }) => {
+                    (made, used) = (true, used | is_used)
+                }
+                Action::Builder(BuilderAction::Use(_)) => used = true,
+                Action::Builder(BuilderAction::Rm(_)) => removed = true,
+                _ => {}
+            }
+        }
+        made && used && removed
     }
 
     /// The Compose projects that a command is about; empty if that is not known.

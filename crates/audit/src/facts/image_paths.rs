@@ -9,7 +9,7 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
-use crate::{Content, FileId, Project, Span};
+use crate::{Content, FileId, Project, ScriptPlace, Span};
 use scope::StageScope;
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -242,7 +242,11 @@ impl Reader<'_> {
             .flags
             .iter()
             .any(|flag| flag.name == "from" || flag.name == "parents");
+        let stage = instruction.flag("from").and_then(|name| self.named(name));
         for (source, content) in self.sources(instruction, &arguments, scope, from_elsewhere) {
+            if stage.is_some_and(|stage| self.is_empty_folder(stage, &source)) {
+                continue;
+            }
             let name = source
                 .rsplit('/')
                 .find(|part| !part.is_empty())
@@ -253,6 +257,48 @@ impl Reader<'_> {
                 false => add(destination.clone(), content),
             }
         }
+    }
+
+    fn named(&self, name: &str) -> Option<&Stage> {
+        let name = name.to_lowercase();
+        self.stages
+            .iter()
+            .rfind(|stage| stage.name.as_ref() == Some(&name))
+    }
+
+    /// Whether a stage makes a folder and puts nothing into it: `mkdir` names it, and nothing else.
+    fn is_empty_folder(&self, stage: &Stage, path: &str) -> bool {
+        let Some(path) = clean(path) else {
+            return false;
+        };
+        let mut is_made = false;
+        for stage in base_chain(self.stages, stage.index) {
+            for index in stage.instructions.clone().skip(1) {
+                let Some(instruction) = self.dockerfile.instructions.get(index) else {
+                    continue;
+                };
+                if instruction.keyword == "RUN" {
+                    let own = self.project.file(self.file).scripts.iter();
+                    let own = own.filter(|script| script.place == ScriptPlace::Run(index));
+                    let commands = own.flat_map(|script| script.script.commands());
+                    for command in
+                        commands.filter(|command| command.words.iter().any(|word| word.text.contains(&path)))
+                    {
+                        match command.name() {
+                            "mkdir" => is_made = true,
+                            "chown" | "chmod" => {}
+                            _ => return false,
+                        }
+                    }
+                } else if let Some(arguments) = instruction.copy_arguments() {
+                    let to = clean(&arguments.destination);
+                    if to.is_none_or(|to| below(&path, &to).is_some() || below(&to, &path).is_some()) {
+                        return false;
+                    }
+                }
+            }
+        }
+        is_made
     }
 
     /// What is copied: each source as written, and what it is.
@@ -319,8 +365,10 @@ fn volumes(instruction: &Instruction, scope: &StageScope<'_>, paths: &mut ImageP
         .flatten()
         .map(|item| (item.value.as_str(), item.span));
     for (text, span) in words.chain(items) {
+        // With a slash at its end Compose does not know it again among the container's mounts, and begins with a new volume.
         let path = scope
             .expand(instruction, text, span)
+            .filter(|path| !path.ends_with('/'))
             .and_then(|path| clean(&path));
         paths.volumes.extend(path.map(|path| DeclaredVolume {
             path,

@@ -60,6 +60,9 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             let Some((hidden, after, severity)) = follower(build, &items) else {
                 continue;
             };
+            if builds_nothing(build) {
+                continue;
+            }
             let unset = hidden.swallow.kind == SwallowKind::NoErrexit;
             // Whoever calls the function may have set errexit.
             let elsewhere = matches!(flow.start, Start::Function(..));
@@ -109,6 +112,18 @@ fn follower<'i, 'a>(build: &Item<'a>, items: &'i [Item<'a>]) -> Option<(Hidden<'
         }
     }
     None
+}
+
+/// Whether it is a command of Compose whose services are none that are built.
+fn builds_nothing(build: &Item<'_>) -> bool {
+    let Some(Action::ComposeBuild(own)) = build.docker().map(|docker| &docker.action) else {
+        return false;
+    };
+    let is_named = |name: &str| own.services.is_empty() || own.services.iter().any(|one| one.text == name);
+    build.compose_project().is_some_and(|compose| {
+        let mut services = compose.services.iter().filter(|service| is_named(&service.name)).peekable();
+        services.peek().is_some() && services.all(|service| service.build.is_none())
+    })
 }
 
 /// Whether what follows the build looks at its status. A function's failure is that of its callers, unless this does.

@@ -42,7 +42,7 @@ use super::Rule;
 use crate::docker::{Action, Tool};
 use crate::facts::caches::{self, CacheAt};
 use crate::facts::environment::{EnvSetting, settings};
-use crate::facts::names::Likeness;
+use crate::facts::names::{self, Likeness};
 use crate::facts::{Build, Via};
 use crate::workflow::{Image, Target};
 use crate::{Confidence, Content, FileId, Finding, Project, Severity};
@@ -167,8 +167,13 @@ fn of_registry<'a>(
     let reference = import.cache.cache.reference.as_deref()?;
     let like =
         |file: FileId, images: &[String]| caches::likeness(images, reference, file == import.cache.file);
+    // Of a registry that a variable names, the rest of the name says which image it is.
+    let ends_like = |images: &[String]| {
+        let rest = after_registry(reference);
+        rest.is_some_and(|rest| images.iter().any(|image| names::images(&format!("${{REGISTRY}}/{rest}"), image) > Likeness::Different))
+    };
     let mut inline = inline;
-    if inline.any(|(file, images)| like(file, images) > Likeness::Different) {
+    if inline.any(|(file, images)| like(file, images) > Likeness::Different || ends_like(images)) {
         return None;
     }
     // Whether the argument reaches it from a script that was not read is not known.
@@ -197,6 +202,15 @@ fn of_registry<'a>(
         false => (Severity::Low, Confidence::Low),
     };
     Some(unwritten(import, severity, confidence))
+}
+
+/// What stands behind the variable that names a registry: `acme/app:latest` of `$REGISTRY/acme/app:latest`.
+fn after_registry(reference: &str) -> Option<&str> {
+    let rest = match reference.strip_prefix("${{") {
+        Some(expression) => expression.split_once("}}")?.1,
+        None => reference.strip_prefix('$')?.split_once('/').map(|_| &reference[reference.find('/').unwrap_or_default()..])?,
+    };
+    rest.strip_prefix('/').filter(|rest| rest.contains('/') && !rest.starts_with('$'))
 }
 
 /// The project builds the image, and does not put a cache into it.

@@ -119,10 +119,13 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                     ),
                     (id, declaration.name_span),
                 )
-                .help(format!(
-                    "declare it below the install, right before what uses `{}`",
-                    arg.name
-                ))
+                .help(match early_use(id, project, dockerfile, &arg, declaration, first) {
+                    Some(line) => format!(
+                        "declare it below the install, and move what uses `{}` there too (line {line})",
+                        arg.name
+                    ),
+                    None => format!("declare it below the install, right before what uses `{}`", arg.name),
+                })
                 .fix(
                     last.filter(|_| busted.iter().all(|install| install.stage == stage))
                         .and_then(|last| moved(id, &file.source, dockerfile, &arg, declaration, last)),
@@ -137,6 +140,21 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+/// The line of the first instruction between the declaration and an install that uses the argument.
+fn early_use(
+    file: FileId,
+    project: &Project,
+    dockerfile: &Dockerfile,
+    arg: &CommitArg,
+    declaration: &Declaration,
+    install: &DependencyInstall,
+) -> Option<usize> {
+    let source = &project.file(file).source;
+    let names = [arg.name.clone()];
+    let mut between = dockerfile.instructions.get(declaration.instruction + 1..install.instruction)?.iter();
+    between.find(|instruction| uses(instruction, &names, source)).map(|found| found.start_line)
 }
 
 /// Another argument before an install that no two builds give the same value: a time, a number.

@@ -112,7 +112,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         let images: BTreeSet<_> = exports.iter().map(|export| export.image.inputs()).collect();
         let axis = exports
             .iter()
-            .find_map(|export| matrix_axis(export, &scope).map(|axis| (export, axis)));
+            .find_map(|export| matrix_axis(project, export, &scope).map(|axis| (export, axis)));
         if images.len() > 1 && last_holds_all(project, &exports) {
             continue;
         }
@@ -217,7 +217,7 @@ fn step<'a>(project: &'a Project, build: &Build) -> Option<&'a Step> {
 }
 
 /// The dimension of a matrix that makes several images of one step, and that the scope does not name.
-fn matrix_axis(export: &Export<'_>, scope: &str) -> Option<String> {
+fn matrix_axis(project: &Project, export: &Export<'_>, scope: &str) -> Option<String> {
     if scope.contains("matrix.") || scope.contains("strategy.") || scope.contains("inputs.") {
         return None;
     }
@@ -227,8 +227,21 @@ fn matrix_axis(export: &Export<'_>, scope: &str) -> Option<String> {
         .find_map(|text| {
             let rest = text.split_once("matrix.")?.1;
             let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"_-.".contains(c));
-            Some(format!("matrix.{}", &rest[..end.unwrap_or(rest.len())]))
+            let name = &rest[..end.unwrap_or(rest.len())];
+            (!has_one_value(project, export.build, name)).then(|| format!("matrix.{name}"))
         })
+}
+
+/// Whether a dimension of the matrix of a step's job has one value only.
+fn has_one_value(project: &Project, build: &Build, name: &str) -> bool {
+    let (Via::Step(job, _), Content::GithubWorkflow(workflow)) = (&build.via, &project.file(build.file).content)
+    else {
+        return false;
+    };
+    let matrix = workflow.jobs.get(*job).and_then(|job| job.matrix.as_ref());
+    let values: BTreeSet<_> =
+        matrix.into_iter().flat_map(|matrix| matrix.values(name)).map(|text| text.value.as_str()).collect();
+    values.len() == 1
 }
 
 fn several(project: &Project, scope: &str, exports: &[Export<'_>]) -> Finding {

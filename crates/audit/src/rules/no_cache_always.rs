@@ -39,7 +39,7 @@
 //! - <https://github.com/moby/buildkit/issues/3412>
 
 use super::Rule;
-use crate::docker::{Action, BuilderAction};
+use crate::docker::{Action};
 use crate::facts::{Build, DockerUse, Machine, Via, is_of_tests, machine_of_job};
 use crate::shell::{Certainty, Command, Editor, GuardKind};
 use crate::{Applicability, Confidence, Content, FileId, Finding, Fix, Project, ScriptPlace, Severity, Span};
@@ -122,7 +122,7 @@ fn of_command(project: &Project, used: DockerUse<'_>, findings: &mut Vec<Finding
     if is_open || flag.certainty != Certainty::Certain || is_chosen(used.command) || is_meant(project, used) {
         return;
     }
-    if has_builder_of_its_own(project, used) {
+    if project.has_builder_of_its_own(used.file) || is_run_by_ci(project, used) {
         return;
     }
     let name = used.name(project);
@@ -141,17 +141,10 @@ fn of_command(project: &Project, used: DockerUse<'_>, findings: &mut Vec<Finding
     findings.push(finding(&format!("`{name}`"), (used.file, flag.span), Confidence::Medium).fix(fix));
 }
 
-/// Whether the file makes a builder and removes it again: there are no old results in it, and none stay.
-fn has_builder_of_its_own(project: &Project, used: DockerUse<'_>) -> bool {
-    let actions = || {
-        let own = project.docker_commands().filter(|other| other.file == used.file);
-        own.filter_map(|other| match &other.docker.action {
-            Action::Builder(action) => Some(action),
-            _ => None,
-        })
-    };
-    let is_made = actions().any(|action| matches!(action, BuilderAction::Create { is_used: true, .. }));
-    is_made && actions().any(|action| matches!(action, BuilderAction::Rm(_)))
+/// Whether it is a script of a CI: on what machine that runs is not known, and a new one has no cache to begin with.
+fn is_run_by_ci(project: &Project, used: DockerUse<'_>) -> bool {
+    matches!(project.file(used.file).content, Content::Script | Content::Makefile(_))
+        && project.machine_of(used) == Machine::Unknown
 }
 
 /// Whether something decides that it runs: a condition on a variable, an option of the script.

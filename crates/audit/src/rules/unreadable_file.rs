@@ -53,7 +53,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                     format!("not readable as {}: {}", kind_name(file), problem.message),
                     (id, problem.span),
                 )
-                .help("correct the place: what cannot be read is not checked"),
+                .help(match is_made_for_it(file) {
+                    true => "if that is meant, nothing has to be done: it is not checked",
+                    false => "correct the place: what cannot be read is not checked",
+                }),
             );
         }
     }

@@ -58,6 +58,8 @@
 //! - `docker compose up --renew-anon-volumes`: "Recreate anonymous volumes instead of retrieving data from the previous
 //!   containers".
 //! - coollabsio/coolify#4145
+//! - A `VOLUME` with a slash at its end (`VOLUME /data/`) is none of them: Compose 2.40 begins with a new volume each time it makes
+//!   the container anew, as it does not know the path again (measured with Docker 28.5).
 
 mod declared;
 

@@ -1,7 +1,7 @@
 //! Builds by targets of a bake file.
 
 use super::{Build, BuildArg, CacheUse, Setting, Via, set_paths};
-use crate::bake::{BakeFile, Entry, Items, Target};
+use crate::bake::{BakeFile, Entry, Field, Form, Item, Items, Target};
 use crate::{Edit, FileId, Project, Span};
 use std::collections::BTreeSet;
 
@@ -51,6 +51,22 @@ fn is_made_from(bake: &BakeFile, target: &str, names: &[&str]) -> bool {
     false
 }
 
+/// The map of a cache as the text that says the same.
+fn written(fields: &[Field]) -> String {
+    let fields: Vec<String> = fields
+        .iter()
+        .map(|field| format!("{}={}", field.name, field.value))
+        .collect();
+    fields.join(",")
+}
+
+/// Whether a variable stands where the tag of an image is: the environment can give it any value.
+fn has_open_tag(item: &Item) -> bool {
+    let text = &item.value.text;
+    let at = text.rfind(':').filter(|at| !text[*at..].contains('/'));
+    at.is_some_and(|at| text[at..].contains("${"))
+}
+
 fn of(project: &Project, file: FileId, bake: &BakeFile, target: &Target) -> Build {
     let name = format!("target `{}`", target.name);
     let mut build = Build::new(Via::Target(target.name.clone()), file, target.name_span, name);
@@ -87,21 +103,15 @@ fn of(project: &Project, file: FileId, bake: &BakeFile, target: &Target) -> Buil
         items(of)
             .into_iter()
             .map(|item| {
-                let text = match item.fields.is_empty() {
-                    // What an expression makes is not known here: it may be any image.
-                    true => {
-                        bake.resolve(&item.value)
-                            .unwrap_or_else(|| match item.value.text.contains('(') {
-                                true => "${…}".to_owned(),
-                                false => item.value.text.clone(),
-                            })
-                    }
-                    false => item
-                        .fields
-                        .iter()
-                        .map(|field| format!("{}={}", field.name, field.value))
-                        .collect::<Vec<_>>()
-                        .join(","),
+                // What an expression makes is not known here: it may be any image.
+                let text = match (item.value.form, item.fields.is_empty()) {
+                    (Form::Expression, false) => written(&item.fields),
+                    (_, is_name) => bake.resolve(&item.value).unwrap_or_else(|| {
+                        match is_name && item.value.text.contains('(') {
+                            true => "${…}".to_owned(),
+                            false => item.value.text.clone(),
+                        }
+                    }),
                 };
                 CacheUse::new(
                     &text,
@@ -138,7 +148,8 @@ fn of(project: &Project, file: FileId, bake: &BakeFile, target: &Target) -> Buil
     build.cache_from = caches(&target.cache_from);
     build.cache_to = caches(&target.cache_to);
     build.tags = settings(&target.tags);
-    build.is_tagged_by_ci = is_made_from(bake, &target.name, TAGGED_BY_CI);
+    build.has_open_tag =
+        is_made_from(bake, &target.name, TAGGED_BY_CI) || items(&target.tags).iter().any(has_open_tag);
     build.secrets = settings(&target.secret);
     build.platforms = settings(&target.platforms)
         .into_iter()

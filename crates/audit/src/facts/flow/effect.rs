@@ -4,6 +4,7 @@ use super::{Item, Start};
 use crate::Content;
 use crate::compose::project::{ComposeProject, default_files, load};
 use crate::docker::{Action, ComposeVerb, ImageTransfer, Prune, PruneScope, Tool};
+use crate::shell::{Assignment, AssignmentKind, Script, Value};
 
 /// What stands in the labels of runners that are made for each run: GitHub's own, and those of services.
 const HOSTED: &[&str] = &[
@@ -226,11 +227,13 @@ impl Item<'_> {
     pub fn compose_project(&self) -> Option<ComposeProject> {
         let docker = self.docker()?;
         let own = docker.project.as_ref()?;
-        let script = &self.script()?.script;
-        let by_variable = script.assignments().iter().any(|one| one.name == "COMPOSE_FILE");
-        if docker.is_open || own.files.is_empty() && by_variable {
+        if docker.is_open {
             return None;
         }
+        let named = match own.files.is_empty() {
+            true => files_of_variable(&self.script()?.script)?,
+            false => own.files.clone(),
+        };
         let lookup = |path: &str| self.project.compose_file(path);
         let known: Vec<&str> = self
             .project
@@ -245,7 +248,7 @@ impl Item<'_> {
             folders.splice(0..0, more);
         }
         for folder in &folders {
-            if own.files.is_empty() {
+            if named.is_empty() {
                 let within = known
                     .iter()
                     .copied()
@@ -255,8 +258,7 @@ impl Item<'_> {
                 }
                 continue;
             }
-            let files: Option<Vec<String>> = own
-                .files
+            let files: Option<Vec<String>> = named
                 .iter()
                 .map(|file| crate::facts::resolve(folder, file).filter(|path| known.contains(&path.as_str())))
                 .collect();
@@ -265,5 +267,21 @@ impl Item<'_> {
             }
         }
         None
+    }
+}
+
+/// The files that a script's `COMPOSE_FILE` names; none if nothing sets it, [`None`] if it may be several things.
+fn files_of_variable(script: &Script) -> Option<Vec<String>> {
+    let all: Vec<&Assignment> = script.assignments_of("COMPOSE_FILE").collect();
+    match all.as_slice() {
+        [] => Some(Vec::new()),
+        [
+            Assignment {
+                value: Value::Scalar(word),
+                kind: AssignmentKind::Set,
+                ..
+            },
+        ] if word.is_known() => Some(word.text.split(':').map(str::to_owned).collect()),
+        _ => None,
     }
 }

@@ -87,9 +87,9 @@ fn the_working_folder_of_an_unknown_base_is_not_guessed() {
 }
 
 #[test]
-fn volumes_in_both_forms() {
+fn volumes_in_both_forms_but_those_that_compose_begins_anew() {
     let paths = read(
-        "FROM alpine\nENV D=/data\nVOLUME $D/x /y/\nVOLUME [\"/z\", \"$NONE\"]\n",
+        "FROM alpine\nENV D=/data\nVOLUME $D/x /y /w/\nVOLUME [\"/z\", \"$NONE\"]\n",
         None,
     );
     let found: Vec<_> = paths.volumes.iter().map(|volume| volume.path.as_str()).collect();
