@@ -35,7 +35,7 @@ pub struct Build {
     /// The names of its image, as written.
     pub tags: Vec<Setting>,
     /// Whether it can have other tags: a target that is made from one that `docker/metadata-action` writes, or whose tag is a
-    /// variable that the environment can set.
+    /// variable that the environment can set; a step whose image is pushed by its digest.
     pub has_open_tag: bool,
     /// Its platforms, as written.
     pub platforms: Vec<String>,

@@ -119,11 +119,11 @@ pub(crate) fn images_of(project: &Project, build: &Build) -> Vec<String> {
             false => images.push(tag.text.clone()),
         }
     }
+    images.extend(build.output_names().map(str::to_owned));
     if build.has_open_tag {
         let any_tag = |image: &String| format!("{}:${{DOCKER_METADATA_OUTPUT_VERSION}}", repository(image));
         images = images.iter().map(any_tag).chain(images.iter().cloned()).collect();
     }
-    images.extend(build.output_names().map(str::to_owned));
     if let (true, Via::Service(service)) = (images.is_empty(), &build.via) {
         images.extend(["-", "_"].map(|between| format!("${{COMPOSE_PROJECT_NAME}}{between}{service}")));
     }

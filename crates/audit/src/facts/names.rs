@@ -66,6 +66,23 @@ pub(crate) fn texts(one: &str, other: &str) -> Likeness {
     compare(&pieces(one), &pieces(other))
 }
 
+/// Whether one name ends with a commit's hash and the other with a word that is none: `app:$SHA` is never `app:cache`.
+pub(crate) fn differ_by_hash(one: &str, other: &str) -> bool {
+    let ends_with_hash = |pieces: &[Piece]| matches!(pieces.last(), Some(Piece::Variable(name)) if name.to_ascii_uppercase().contains("SHA"));
+    let ends_with_word = |pieces: &[Piece]| match pieces.last() {
+        Some(Piece::Text(text)) => {
+            let word = text
+                .rsplit(|c: char| !c.is_ascii_alphanumeric())
+                .next()
+                .unwrap_or_default();
+            word.contains(|c: char| !c.is_ascii_hexdigit())
+        }
+        _ => false,
+    };
+    let (one, other) = (pieces(one), pieces(other));
+    ends_with_hash(&one) && ends_with_word(&other) || ends_with_word(&one) && ends_with_hash(&other)
+}
+
 /// Whether nothing but a variable stands in a name.
 pub(crate) fn is_open(name: &str) -> bool {
     let (repository, _) = split(name);
@@ -341,6 +358,23 @@ mod tests {
         }
         for unknown in ["app:$CACHE", "$IMAGE"] {
             assert_eq!(bound_of_image(unknown), Bound::Unknown, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_hash_is_no_word() {
+        assert!(differ_by_hash(
+            "app:pr-$N-${{ env.SHORT_SHA }}",
+            "app:pr-$N-builder"
+        ));
+        assert!(differ_by_hash("app:base", "app:$GIT_SHA"));
+        for (one, other) in [
+            ("app:$SHA", "app:$TAG"),
+            ("app:$SHA", "app:cafe"),
+            ("app:$TAG", "app:cache"),
+            ("app:$SHA-x", "app:x"),
+        ] {
+            assert!(!differ_by_hash(one, other), "{one} {other}");
         }
     }
 

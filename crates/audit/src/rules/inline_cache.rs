@@ -55,7 +55,7 @@ use super::Rule;
 use crate::compose::Place;
 use crate::facts::caches::{self, CacheAt, INLINE_CACHE, Inline, is_true};
 use crate::facts::environment::settings;
-use crate::facts::names::Likeness;
+use crate::facts::names::{self, Likeness};
 use crate::facts::{Build, DockerUse, Via};
 use crate::{Applicability, Confidence, Content, Edit, FileId, Finding, Fix, Project, Severity, Span};
 use std::collections::BTreeSet;
@@ -104,7 +104,10 @@ fn readers<'a>(inline: &Inline<'_>, imports: &'a [CacheAt<'a>]) -> Vec<(Likeness
         .filter_map(|import| {
             let reference = import.cache.cache.reference.as_deref()?;
             let in_one_file = import.cache.file == inline.file;
-            Some((caches::likeness(&inline.images, reference, in_one_file), import))
+            let mut images = inline.images.clone();
+            images.retain(|image| !names::differ_by_hash(image, reference));
+            let is_another = images.is_empty() && !inline.images.is_empty();
+            (!is_another).then(|| (caches::likeness(&images, reference, in_one_file), import))
         })
         .filter(|(likeness, _)| *likeness > Likeness::Different)
         .collect();
@@ -160,7 +163,7 @@ fn of(project: &Project, inline: &Inline<'_>, imports: &[CacheAt<'_>]) -> Findin
     let image = match inline.builds.as_slice() {
         [build] if build.is_of_compose() => format!("the images that {} builds", build.name),
         [] => "the image".to_owned(),
-        builds => format!("the image of {}", names(builds)),
+        builds => format!("the image of {}", spoken(builds)),
     };
     let (message, help) = match readers.first() {
         Some((_, import)) => {
@@ -171,7 +174,10 @@ fn of(project: &Project, inline: &Inline<'_>, imports: &[CacheAt<'_>]) -> Findin
             };
             (
                 format!("{what} {verb} builds take old results back from {image} after every clear of the builder's cache"),
-                format!("remove it, and the import of `{reference}`: the builder's own cache is enough on one machine, and a clear reaches it"),
+                match is_step {
+                    true => format!("remove it, and the import of `{reference}`; what runs on new machines must share goes to a cache of its own (`type=gha`), which can be cleared"),
+                    false => format!("remove it, and the import of `{reference}`: the builder's own cache is enough on one machine, and a clear reaches it"),
+                },
             )
         }
         None if is_hidden => (
@@ -220,7 +226,7 @@ fn example_of<'a>(inline: &'a Inline<'_>) -> Option<&'a str> {
 }
 
 /// `` service `a` and service `b` ``.
-fn names(builds: &[&Build]) -> String {
+fn spoken(builds: &[&Build]) -> String {
     let all: BTreeSet<&str> = builds.iter().map(|build| build.name.as_str()).collect();
     let all: Vec<&str> = all.into_iter().collect();
     match all.split_last() {

@@ -1,14 +1,14 @@
 //! Builds by `docker/build-push-action` in a workflow.
 
 use super::{Build, BuildArg, CacheUse, Setting, Via, set_paths};
-use crate::workflow::{Item, Step, Workflow};
+use crate::workflow::{Item, Job, Step, Workflow, expressions};
 use crate::{Edit, FileId, Project, Span};
 
 pub(super) fn builds(project: &Project, file: FileId, workflow: &Workflow, builds: &mut Vec<Build>) {
     for (job, of_job) in workflow.jobs.iter().enumerate() {
         for (number, step) in of_job.steps.iter().enumerate() {
             if step.builds_image() {
-                builds.push(of(project, file, step, (job, number)));
+                builds.push(of(project, file, (workflow, of_job, step), (job, number)));
             }
         }
     }
@@ -23,7 +23,12 @@ fn name_of(step: &Step) -> &str {
     text.split('@').next().unwrap_or(text)
 }
 
-fn of(project: &Project, file: FileId, step: &Step, (job, number): (usize, usize)) -> Build {
+fn of(
+    project: &Project,
+    file: FileId,
+    (workflow, of_job, step): (&Workflow, &Job, &Step),
+    (job, number): (usize, usize),
+) -> Build {
     let span = step.uses.as_ref().map_or(step.span, |uses| uses.span);
     let name = match step.name.as_ref().or(step.id.as_ref()) {
         Some(name) => format!("step `{}`", name.value),
@@ -45,14 +50,16 @@ fn of(project: &Project, file: FileId, step: &Step, (job, number): (usize, usize
     set_paths(&mut build, project, "", &context, text("file").as_deref(), false);
     let lines = |name: &str| -> Vec<Item> { step.with(name).map_or(Vec::new(), |pair| pair.lines()) };
     let items = |name: &str| -> Vec<Item> { step.with(name).map_or(Vec::new(), |pair| pair.items()) };
+    // Jobs may give one variable different values.
+    let known = |text: &str| workflow.with_environment(of_job, step, text);
     let caches = |name: &str| -> Vec<CacheUse> {
         let all = lines(name).into_iter();
-        all.map(|item| CacheUse::new(item.as_str(), file, item.span, removal(item.removal)))
+        all.map(|item| CacheUse::new(&known(item.as_str()), file, item.span, removal(item.removal)))
             .collect()
     };
     let settings = |items: Vec<Item>| -> Vec<Setting> {
         let setting = |item: Item| Setting {
-            text: item.as_str().to_owned(),
+            text: known(item.as_str()),
             span: item.span,
         };
         items.into_iter().map(setting).collect()
@@ -84,8 +91,13 @@ fn of(project: &Project, file: FileId, step: &Step, (job, number): (usize, usize
         .collect();
     build.outputs = lines("outputs")
         .iter()
-        .map(|item| item.as_str().to_owned())
+        .map(|item| known(&usually(item.as_str())))
         .collect();
+    // Another step gives what is pushed by its digest its tags.
+    build.has_open_tag = build
+        .outputs
+        .iter()
+        .any(|output| output.contains("push-by-digest=true"));
     // An expression may say either.
     let may_be_true = |name: &str| step.with(name).is_some_and(|pair| pair.text().trim() != "false");
     build.pull = may_be_true("pull");
@@ -97,4 +109,19 @@ fn of(project: &Project, file: FileId, step: &Step, (job, number): (usize, usize
     build.push = may_be_true("push");
     build.builder = text("builder");
     build
+}
+
+/// A text with the last of the choices that its expressions make: `${{ env.NAME }}` of `${{ inputs.test && env.OTHER || env.NAME }}`.
+fn usually(text: &str) -> String {
+    let mut result = text.to_owned();
+    for span in expressions(text).into_iter().rev() {
+        let inner = span.slice(text).trim_end_matches('}').rsplit_once("||");
+        if let Some(name) = inner
+            .map(|(_, last)| last.trim())
+            .filter(|last| last.starts_with("env."))
+        {
+            result.replace_range(span.start..span.end, &format!("${{{{ {name} }}}}"));
+        }
+    }
+    result
 }
