@@ -262,7 +262,14 @@ fn at_every_deploy(item: &Item<'_>, items: &[Item<'_>]) -> Option<Finding> {
         _ => false,
     };
     let deploys = items.iter().filter(same).any(is_deploy);
-    (whole && deploys).then(|| {
+    // What takes data away too begins anew, which no deploy does.
+    let begins_anew = |other: &Item<'_>| match other.docker().map(|docker| (docker, &docker.action)) {
+        Some((_, Action::RemoveVolumes(_))) => true,
+        Some((docker, Action::Compose(ComposeVerb::Down, _))) => docker.flags.is_on("volumes"),
+        _ => false,
+    };
+    let is_reset = items.iter().filter(same).any(begins_anew);
+    (whole && deploys && !is_reset).then(|| {
         Finding::new(
             RULE.id,
             Severity::Low,

@@ -44,8 +44,9 @@ use crate::compose::project::ComposeProject;
 use crate::compose::{Service, Text};
 use crate::docker::{Action, ComposeVerb, ImageTransfer};
 use crate::facts::{DockerUse, ImageName, Machine, Maker, Purpose, purpose};
-use crate::{Confidence, Finding, Project, Severity};
+use crate::{Confidence, Finding, Project, Severity, Span};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub(super) const RULE: Rule = Rule::new(
     "mutable-service-image",
@@ -95,13 +96,19 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             }
         }
     }
-    let mut seen = BTreeSet::new();
+    let places = |compose: &'_ ComposeProject| -> Vec<(Arc<str>, Span)> {
+        let images = compose.services.iter().filter_map(|service| service.image.as_ref());
+        images.map(|image| (image.place.path.clone(), image.place.span)).collect()
+    };
+    // What is pulled with one project's files is pulled with those of another.
+    let is_pulled = |compose: &&ComposeProject| started.get(compose.files.as_slice()).is_some_and(|known| known.is_pulled);
+    let mut seen: BTreeSet<(Arc<str>, Span)> =
+        project.facts().compose.iter().filter(is_pulled).flat_map(places).collect();
     for compose in &project.facts().compose {
         let known = started.get(compose.files.as_slice());
         let is_new_each_time = known.is_some_and(|known| known.new && known.kept.is_none() && !known.unknown);
         if is_pulled_somewhere
             || is_new_each_time
-            || known.is_some_and(|known| known.is_pulled)
             || is_watched(compose)
         {
             continue;

@@ -1,7 +1,7 @@
 //! Every build is made with `--no-cache`: the cache is thrown away to be sure, and nothing is made sure by it.
 //!
 //! Nothing is found where it is somebody's choice (a condition on a variable, an option), where it is what the script or the
-//! workflow is for (its name says clean, fresh, rebuild, or only a person or a timetable starts it), in tests, and on
+//! workflow is for (its name says clean, fresh, rebuild, or only a person or a timetable starts it), in tests, in scripts of a CI, and on
 //! hosted runners that import no cache: they have none.
 //!
 //! ## Why

@@ -91,9 +91,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     let mut said: BTreeSet<(FileId, Span)> = BTreeSet::new();
     for ((dockerfile, _, name), passed) in &passed {
         let declared = dockerfile.and_then(|id| declared(project, id, name));
-        // In a stage that is not in the image, on a machine that is gone afterwards, nothing of it stays.
+        // In a stage that is not in the image, on a machine that is gone afterwards, nothing of it stays. Of a Dockerfile that is
+        // not known, nobody can say that it does.
         let is_gone = |build: &Build| project.is_on_new_runner(build) && build.cache_to.is_empty();
-        let in_image = declared.is_none_or(|declared| declared.role == StageRole::Image);
+        let in_image = declared.is_some_and(|declared| declared.role == StageRole::Image);
         if !in_image && passed.by.iter().all(|(build, _)| is_gone(build)) {
             continue;
         }

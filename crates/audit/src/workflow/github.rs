@@ -205,8 +205,9 @@ impl Reader<'_> {
         container: bool,
         windows: bool,
     ) -> Vec<Step> {
-        let steps = steps.into_iter().flat_map(Node::items);
         steps
+            .map_or_else(Vec::new, |steps| in_order(steps, GROUPS))
+            .into_iter()
             .take_while(|_| self.values.take(0))
             .map(|node| {
                 let own = |key: &str| node.get(key).and_then(|node| self.text(node));
@@ -278,4 +279,19 @@ impl Reader<'_> {
             is_literal: is_written(node) && node.entries().all(|entry| is_written(entry.value)),
         }
     }
+}
+
+/// How deep groups of steps may lie within each other.
+const GROUPS: usize = 4;
+
+/// The steps of a list, those of its groups too: `parallel`, which waits for all of its steps, and `sequential` within it.
+fn in_order(steps: Node<'_>, depth: usize) -> Vec<Node<'_>> {
+    let mut found = Vec::new();
+    for step in steps.items() {
+        match step.get("parallel").or_else(|| step.get("sequential")) {
+            Some(group) if depth > 0 => found.extend(in_order(group, depth - 1)),
+            _ => found.push(step),
+        }
+    }
+    found
 }

@@ -286,3 +286,16 @@ fn a_small_file_does_not_become_a_huge_one() {
     let steps = read(&text).steps().count();
     assert!((20_000..1_000_000).contains(&steps), "{steps}");
 }
+
+#[test]
+fn steps_of_groups_are_steps_of_the_job() {
+    let workflow = read(
+        "on: push\njobs:\n  a:\n    steps:\n      - run: first\n      - parallel:\n          - run: second\n          - sequential:\n              - run: third\n      - run: last\n",
+    );
+    let runs: Vec<&str> = workflow.jobs[0]
+        .steps
+        .iter()
+        .map(|step| step.run.as_ref().unwrap().script.text().trim())
+        .collect();
+    assert_eq!(runs, ["first", "second", "third", "last"]);
+}
