@@ -113,9 +113,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 )
             }
         };
-        let wanted = match artifacts.is_empty() {
-            true => "`.git` and what builds leave behind".to_owned(),
-            false => listed(&artifacts),
+        let wanted = match (artifacts.is_empty(), context.folder.as_str()) {
+            (true, "") => "`.git` and what builds leave behind".to_owned(),
+            (true, _) => "what builds, tests and editors leave behind".to_owned(),
+            (false, _) => listed(&artifacts),
         };
         let mut finding = Finding::new(
             RULE.id,

@@ -130,7 +130,7 @@ fn an_earlier_state_is_cached_again_and_its_origin_is_named() {
         build(project, engine, &[]).ok();
         project.write("src/code", "one");
         let planned = plan(project, engine, &[]);
-        assert_eq!(planned["up_to_date"], true, "{}", engine.name);
+        assert_eq!(planned["up_to_date"], true, "{}: {planned}", engine.name);
         let built = build(project, engine, &[]).ok();
         for document in [&planned["services"][0], built.service("app")] {
             let steps = document["steps"].as_array().unwrap();
