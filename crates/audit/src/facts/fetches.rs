@@ -69,6 +69,10 @@ pub fn fetch_of(command: &Command, value: &dyn Fn(&str) -> Option<String>) -> Op
             let moves = |word: &&Word| ends.iter().any(|end| word.text.ends_with(end));
             let mut packages = command.arguments().iter().filter(|word| word.text.contains('@'));
             let first = packages.next()?;
+            // What is run leaves nothing behind.
+            if command.arguments().first().is_some_and(|verb| verb.text == "run") {
+                return None;
+            }
             // `go install` refuses packages of more than one module.
             let is_refused = packages.any(|other| module_host(&other.text) != module_host(&first.text));
             found(FetchKind::Package, &command.arguments().iter().find(moves)?.text).filter(|_| !is_refused)

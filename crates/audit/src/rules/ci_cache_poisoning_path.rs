@@ -257,6 +257,7 @@ fn shared_exports(project: &Project, findings: &mut Vec<Finding>) {
                     .and_then(|build| step_of(project, build))
                     .is_some_and(|(build, workflow, _, _)| {
                         build.push
+                            && !is_trial(project, build)
                             && ["push", "release", "workflow_dispatch"]
                                 .iter()
                                 .any(|name| workflow.trigger(name).is_some())
@@ -276,6 +277,17 @@ fn shared_exports(project: &Project, findings: &mut Vec<Finding>) {
             .also((reads.cache.file, reads.cache.span), "is read here for a build that is pushed"),
         );
     }
+}
+
+/// Whether a build is for tests, by its workflow's name or that of its image.
+fn is_trial(project: &Project, build: &Build) -> bool {
+    let is_it = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+        words.any(|word| matches!(word, "pr" | "test" | "tests" | "e2e" | "cache"))
+    };
+    let images = caches::images_of(project, build);
+    is_it(project.file(build.file).source.path()) || !images.is_empty() && images.iter().all(|image| is_it(image))
 }
 
 fn step_of<'a>(

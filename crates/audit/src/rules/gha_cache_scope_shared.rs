@@ -91,7 +91,7 @@ impl Image {
 }
 
 fn check(project: &Project, findings: &mut Vec<Finding>) {
-    let mut scopes: BTreeMap<String, Vec<Export<'_>>> = BTreeMap::new();
+    let mut scopes: BTreeMap<(String, String), Vec<Export<'_>>> = BTreeMap::new();
     for CacheAt { build, cache } in caches::exports(project) {
         let Some(build) = build.filter(|build| cache.cache.kind == "gha" && reaches_github(project, build)) else {
             continue;
@@ -102,12 +102,13 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             false => scope,
         };
         let image = image(project, build);
+        let condition = condition_of(project, build, &scope);
         scopes
-            .entry(scope)
+            .entry((scope, condition))
             .or_default()
             .push(Export { build, cache, image });
     }
-    for (scope, exports) in scopes {
+    for ((scope, _), exports) in scopes {
         // What is built for more platforms holds what is built for fewer.
         let images: BTreeSet<_> = exports.iter().map(|export| export.image.inputs()).collect();
         let axis = exports
@@ -121,6 +122,19 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         } else if let Some((export, axis)) = axis {
             findings.push(of_matrix(export, &scope, &axis));
         }
+    }
+}
+
+/// The condition of a step, if it asks for a value of the matrix that the scope holds: steps with other ones have other scopes.
+fn condition_of(project: &Project, build: &Build, scope: &str) -> String {
+    let condition = step(project, build).and_then(|step| step.condition.as_ref());
+    let text = condition.map_or("", |condition| condition.value.as_str());
+    let names = scope.split("matrix.").skip(1);
+    let mut names = names.map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').next());
+    let is_asked = names.any(|name| name.is_some_and(|name| text.contains(&format!("matrix.{name}"))));
+    match is_asked {
+        true => text.to_owned(),
+        false => String::new(),
     }
 }
 

@@ -89,7 +89,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         for compose in of {
             let started = started.entry(&compose.files).or_default();
             started.is_pulled |= pulls;
+            // Of a project for tests somebody starts what they need.
+            let is_part = matches!(&found.docker.action, Action::ComposeUp(up) if !up.services.is_empty());
             match project.machine_of(found) {
+                Machine::Kept if is_part && compose.files.iter().any(|path| has_part(path, TRIALS)) => started.unknown = true,
                 Machine::Kept => started.kept = started.kept.or(Some(found)),
                 Machine::New => started.new = true,
                 Machine::Unknown => started.unknown = true,

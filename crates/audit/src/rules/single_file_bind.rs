@@ -102,8 +102,16 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Whether others wait for the end of a service: it reads its files anew each time.
+/// Whether a service ends by itself: others wait for its end, or its name says so. It reads its files anew each time.
 fn runs_once(compose: &ComposeProject, service: &Service) -> bool {
+    const TASKS: &[&str] = &[
+        "bootstrap", "init", "migrate", "migration", "migrations", "provision", "runner", "seed", "setup", "test", "tests",
+    ];
+    let restarts = service.restart.as_ref().is_some_and(|restart| !matches!(restart.value.as_str(), "no" | "on-failure"));
+    let says_what = service.command.is_some() || service.entrypoint.is_some();
+    if says_what && !restarts && service.name.split(['-', '_']).any(|word| TASKS.contains(&word)) {
+        return true;
+    }
     let mut dependencies = compose.services.iter().flat_map(|other| &other.depends_on);
     dependencies.any(|one| one.service == service.name && one.condition == "service_completed_successfully")
 }
