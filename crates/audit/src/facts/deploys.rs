@@ -71,6 +71,7 @@ impl Project {
             (Content::GithubWorkflow(workflow), ScriptPlace::Step(job, _)) => {
                 workflow.jobs.get(job).map_or(Machine::Unknown, machine_of_job)
             }
+            (Content::Script, _) if installs_docker(found) => Machine::New,
             (Content::Script | Content::Makefile(_), _) => {
                 let in_ci = file
                     .source
@@ -98,12 +99,34 @@ impl Project {
             _ => return false,
         };
         match &file.content {
+            Content::GithubWorkflow(workflow) if workflow.is_action() => {
+                self.is_used_on_new_runners(build.file)
+            }
             Content::GithubWorkflow(workflow) => workflow
                 .jobs
                 .get(job)
                 .is_some_and(|job| machine_of_job(job) == Machine::New),
             _ => false,
         }
+    }
+
+    /// Whether every job that uses an action of the project runs on a machine that is new each time.
+    fn is_used_on_new_runners(&self, action: FileId) -> bool {
+        let folder = self.file(action).source.folder();
+        let workflows = self.files().filter_map(|(_, file)| match &file.content {
+            Content::GithubWorkflow(workflow) => Some(workflow),
+            _ => None,
+        });
+        let uses_it = |job: &&Job| {
+            let mut uses = job.steps.iter().filter_map(|step| step.uses.as_ref());
+            // Checked out below another folder its path is longer.
+            uses.any(|uses| uses.text.starts_with("./") && uses.text.trim_end_matches('/').ends_with(folder))
+        };
+        let mut jobs = workflows
+            .flat_map(|workflow| &workflow.jobs)
+            .filter(uses_it)
+            .peekable();
+        jobs.peek().is_some() && jobs.all(|job| machine_of_job(job) == Machine::New)
     }
 
     /// Whether no build of a Dockerfile finds anything in a cache: each is without, or on a runner that is new each time and
@@ -248,4 +271,20 @@ impl Project {
             folder = folder.rsplit_once('/').map_or("", |(above, _)| above);
         }
     }
+}
+
+/// Whether a script installs Docker before a command: it makes a machine ready that has no images yet.
+fn installs_docker(found: DockerUse<'_>) -> bool {
+    let before = found.script.script.commands().iter().take(found.index);
+    before.into_iter().any(|command| {
+        let is_of = |names: &[&str]| {
+            command
+                .words
+                .iter()
+                .any(|word| names.contains(&word.text.as_str()))
+        };
+        matches!(command.name(), "apt-get" | "apt" | "yum" | "dnf" | "apk")
+            && is_of(&["install", "add"])
+            && is_of(&["docker-ce", "docker.io", "docker", "docker-engine"])
+    })
 }

@@ -9,6 +9,8 @@
 //! found once, at its first such build. Not found where there is no image from before: the script builds only if there is none, or
 //! removes it. `build && up`, `if build; then up`, `|| exit` and a look at `$?` are fine.
 //!
+//! Nothing is found on a runner that is new for each run: it has no image from before.
+//!
 //! ## Example
 //!
 //! ```sh
@@ -60,7 +62,8 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             let Some((hidden, after, severity)) = follower(build, &items) else {
                 continue;
             };
-            if builds_nothing(build) {
+            // A new machine has no image from before.
+            if build.is_on_new_machine() || builds_nothing(build) {
                 continue;
             }
             let unset = hidden.swallow.kind == SwallowKind::NoErrexit;

@@ -114,8 +114,14 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                     Severity::Medium,
                     confidence,
                     format!(
-                        "`{}` is declared before `{}`: every commit runs it again",
-                        arg.name, first.name
+                        "`{}` is declared before `{}`: {} runs it again",
+                        arg.name,
+                        first.name,
+                        match confidence {
+                            Confidence::High => "every commit",
+                            // Nobody is known to give it.
+                            _ => "each commit that a build gives it",
+                        }
                     ),
                     (id, declaration.name_span),
                 )

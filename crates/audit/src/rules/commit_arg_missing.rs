@@ -115,7 +115,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             let Some(span) = code_copy(project, *id, dockerfile) else {
                 continue;
             };
-            if has_one || !told.insert(*id) {
+            if has_one || copies_git(dockerfile) || !told.insert(*id) {
                 continue;
             }
             let path = project.file(model.dockerfile).source.path();
@@ -156,4 +156,13 @@ fn code_copy(project: &Project, id: FileId, dockerfile: &Dockerfile) -> Option<S
         _ => false,
     })?;
     Some(found.span)
+}
+
+/// Whether a Dockerfile copies `.git`, which says the commit.
+fn copies_git(dockerfile: &Dockerfile) -> bool {
+    let mut copies = dockerfile.instructions.iter().filter_map(|instruction| instruction.copy_arguments());
+    copies.any(|copy| {
+        let mut sources = copy.sources.iter();
+        sources.any(|source| source.text.trim_start_matches("./").trim_matches('/') == ".git")
+    })
 }

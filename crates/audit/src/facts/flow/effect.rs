@@ -4,7 +4,7 @@ use super::{Item, Start};
 use crate::Content;
 use crate::compose::project::{ComposeProject, default_files, load};
 use crate::docker::{Action, ComposeVerb, ImageTransfer, Prune, PruneScope, Tool};
-use crate::shell::{Assignment, AssignmentKind, Script, Value};
+use crate::shell::{Assignment, AssignmentKind, Script, Value, Word};
 
 /// What stands in the labels of runners that are made for each run: GitHub's own, and those of services.
 const HOSTED: &[&str] = &[
@@ -34,11 +34,12 @@ impl Item<'_> {
                 .map_or_else(String::new, |uses| uses.text.clone());
         }
         let words = self.command().map_or(&[][..], |command| &command.words);
-        let text = words
-            .iter()
-            .map(|word| word.text.as_str())
-            .collect::<Vec<_>>()
-            .join(" ");
+        let source = self.project.file(self.file()).source.text();
+        let word = |word: &'_ Word| match word.text.contains("${__") {
+            true => word.span.slice(source).to_owned(),
+            false => word.text.clone(),
+        };
+        let text = words.iter().map(word).collect::<Vec<_>>().join(" ");
         let text = text
             .split_whitespace()
             .collect::<Vec<_>>()
