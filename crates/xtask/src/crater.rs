@@ -34,6 +34,9 @@ pub struct Arguments {
     /// Draw so many findings to be judged by hand
     #[arg(long, value_name = "N", default_value_t = 0)]
     sample: usize,
+    /// Draw every finding as likely as any other, and not as many of each rule as go
+    #[arg(long)]
+    uniform: bool,
     /// What is drawn
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
@@ -66,7 +69,7 @@ pub fn campaign(arguments: &Arguments) -> Result<bool, String> {
         .collect();
     folders.sort();
     let mut tally = Tally::default();
-    let mut drawn = sample::Drawn::new(arguments.seed, arguments.sample);
+    let mut drawn = sample::Drawn::new(arguments.seed, arguments.sample, arguments.uniform);
     // The message of a panic is in the report; the default hook would print each.
     std::panic::set_hook(Box::new(|_| {}));
     for folder in &folders {

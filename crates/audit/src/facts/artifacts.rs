@@ -121,6 +121,29 @@ fn kind_of(name: &str) -> Option<ArtifactKind> {
     })
 }
 
+/// Whether Yarn resolves packages without a `node_modules` in a folder or above it.
+fn has_plug_and_play(project: &Project, folder: &str) -> bool {
+    let mut folder = Some(folder);
+    while let Some(own) = folder {
+        let files = &project.tree().files;
+        let beside = |name: &str| {
+            if own.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{own}/{name}")
+            }
+        };
+        if [".pnp.cjs", ".pnp.loader.mjs"]
+            .iter()
+            .any(|name| files.contains(&beside(name)))
+        {
+            return true;
+        }
+        folder = (!own.is_empty()).then(|| own.rsplit_once('/').map_or("", |(above, _)| above));
+    }
+    false
+}
+
 /// What the manifests of the checked folder leave behind: pairs of the manifest's path and the artifact's.
 #[derive(Debug, Default)]
 pub struct Manifests(Vec<(String, String, ArtifactKind)>);
@@ -148,6 +171,10 @@ impl Manifests {
                 .map_or((None, path.as_str()), |(folder, name)| (Some(folder), name));
             // What is in a workspace is built at its top.
             if name == "Cargo.lock" && is_below_another(project, path) {
+                continue;
+            }
+            // Yarn's "Plug'n'Play" makes none.
+            if name == "package.json" && has_plug_and_play(project, folder.unwrap_or_default()) {
                 continue;
             }
             for (artifact, kind) in made_by(name) {

@@ -142,6 +142,7 @@ impl Project {
             build.no_cache.is_some()
                 || build.cache_from.is_empty() && !build.is_open && self.is_on_new_runner(build)
                 || build.cache_from.is_empty() && self.has_builder_of_its_own(build.file)
+                || build.cache_from.is_empty() && is_on_travis(build)
         };
         builds.peek().is_some() && builds.all(has_none)
     }
@@ -287,4 +288,10 @@ fn installs_docker(found: DockerUse<'_>) -> bool {
             && is_of(&["install", "add"])
             && is_of(&["docker-ce", "docker.io", "docker", "docker-engine"])
     })
+}
+
+/// Whether a build takes a value of Travis, whose machines are new for each run.
+fn is_on_travis(build: &Build) -> bool {
+    let values = build.args.iter().filter_map(|arg| arg.value.as_deref());
+    values.into_iter().any(|value| value.contains("TRAVIS_"))
 }

@@ -121,6 +121,14 @@ pub fn clean(path: &str) -> Option<String> {
     Some(format!("/{}", parts.join("/")))
 }
 
+/// A path that may start from a folder.
+fn within(folder: Option<&str>, path: &str) -> Option<String> {
+    match path.starts_with('/') {
+        true => clean(path),
+        false => clean(&format!("{}/{path}", folder?)),
+    }
+}
+
 /// What comes behind `folder` in a path that lies below it; empty for the folder itself.
 pub fn below<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
     let rest = path.strip_prefix(folder.trim_end_matches('/'))?;
@@ -272,7 +280,10 @@ impl Reader<'_> {
             return false;
         };
         let mut is_made = false;
-        for stage in base_chain(self.stages, stage.index) {
+        // Built on itself last: a stage's working folder is that of the one that it is based on.
+        let chain: Vec<&Stage> = base_chain(self.stages, stage.index).collect();
+        let mut workdir: Option<String> = None;
+        for stage in chain.into_iter().rev() {
             for index in stage.instructions.clone().skip(1) {
                 let Some(instruction) = self.dockerfile.instructions.get(index) else {
                     continue;
@@ -290,8 +301,10 @@ impl Reader<'_> {
                             _ => return false,
                         }
                     }
+                } else if instruction.keyword == "WORKDIR" {
+                    workdir = within(workdir.as_deref(), instruction.args.trim());
                 } else if let Some(arguments) = instruction.copy_arguments() {
-                    let to = clean(&arguments.destination);
+                    let to = within(workdir.as_deref(), &arguments.destination);
                     if to.is_none_or(|to| below(&path, &to).is_some() || below(&to, &path).is_some()) {
                         return false;
                     }

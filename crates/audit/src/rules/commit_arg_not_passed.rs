@@ -123,7 +123,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                     Severity::Medium
                 },
                 confidence(project, &concerned),
-                format!("`{}` is declared, and no build passes it", arg.name),
+                format!("`{}` is declared, and no build that is read here passes it", arg.name),
                 (id, declaration.name_span),
             )
             .help(help(first, &arg.name));

@@ -232,7 +232,8 @@ fn step<'a>(project: &'a Project, build: &Build) -> Option<&'a Step> {
 
 /// The dimension of a matrix that makes several images of one step, and that the scope does not name.
 fn matrix_axis(project: &Project, export: &Export<'_>, scope: &str) -> Option<String> {
-    if scope.contains("matrix.") || scope.contains("strategy.") || scope.contains("inputs.") {
+    // A variable that no file sets is made by a step, and may hold what the matrix says.
+    if ["matrix.", "strategy.", "inputs.", "env."].iter().any(|part| scope.contains(part)) {
         return None;
     }
     let image = &export.image;

@@ -103,7 +103,7 @@ fn of_mount(project: &Project, built: &BuiltService<'_>, mount: &Mount) -> Optio
         MountKind::Anonymous => false,
         _ => return None,
     };
-    if is_named && is_bound(built, mount) || !is_named && renews(project) {
+    if is_named && is_bound(built, mount) || !is_named && (renews(project) || is_run_and_removed(project, built)) {
         return None;
     }
     let target = mount_target(mount)?;
@@ -259,6 +259,18 @@ fn renews(project: &Project) -> bool {
         Action::ComposeUp(up) => up.renew_anonymous_volumes,
         _ => false,
     })
+}
+
+/// Whether a service is a tool, whose containers are removed after each run, with their anonymous volumes: `run --rm`.
+fn is_run_and_removed(project: &Project, built: &BuiltService<'_>) -> bool {
+    let name = &built.service.name;
+    !built.service.profiles.is_empty()
+        && project.docker_commands().any(|found| match &found.docker.action {
+            Action::ComposeRun(run) => {
+                run.service.as_ref().is_some_and(|service| service.text == *name) && found.docker.flags.is_on("rm")
+            }
+            _ => false,
+        })
 }
 
 /// Whether dependencies are installed whenever the container starts.

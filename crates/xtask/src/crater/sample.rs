@@ -1,4 +1,4 @@
-//! Draws findings to be judged by hand: as many of each rule as go, spread over projects.
+//! Draws findings to be judged by hand: as many of each rule as go, spread over projects, or all alike.
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -8,6 +8,7 @@ use unstale_audit::{Finding, Project};
 
 /// A finding in words.
 struct Entry {
+    rule: &'static str,
     project: String,
     place: String,
     text: String,
@@ -18,7 +19,9 @@ struct Entry {
 pub struct Drawn {
     random: StdRng,
     wanted: usize,
-    /// By rule: how many were offered, and those that are kept.
+    /// Whether every finding is as likely as any other.
+    uniform: bool,
+    /// By rule, or for all: how many were offered, and those that are kept.
     rules: BTreeMap<&'static str, (usize, Vec<Entry>)>,
 }
 
@@ -26,10 +29,11 @@ pub struct Drawn {
 const KEPT: usize = 200;
 
 impl Drawn {
-    pub fn new(seed: u64, wanted: usize) -> Drawn {
+    pub fn new(seed: u64, wanted: usize, uniform: bool) -> Drawn {
         Drawn {
             random: StdRng::seed_from_u64(seed),
             wanted,
+            uniform,
             rules: BTreeMap::new(),
         }
     }
@@ -39,13 +43,17 @@ impl Drawn {
         if self.wanted == 0 {
             return;
         }
-        let (offered, kept) = self.rules.entry(finding.rule).or_default();
+        let (key, limit) = match self.uniform {
+            true => ("", self.wanted),
+            false => (finding.rule, KEPT),
+        };
+        let (offered, kept) = self.rules.entry(key).or_default();
         *offered += 1;
-        let at = match kept.len() < KEPT {
+        let at = match kept.len() < limit {
             true => kept.len(),
             false => self.random.random_range(0..*offered),
         };
-        if at >= KEPT {
+        if at >= limit {
             return;
         }
         let (file, span) = finding.place();
@@ -56,6 +64,7 @@ impl Drawn {
             .unwrap_or_default()
             .slice(source.text());
         let entry = Entry {
+            rule: finding.rule,
             project: name.to_owned(),
             place: format!("{}:{}", source.path(), position.line),
             text: line.trim().chars().take(120).collect(),
@@ -76,8 +85,8 @@ impl Drawn {
             return;
         }
         println!("\n| # | rule | where | line | finding | right? |\n|---:|---|---|---|---|---|");
-        let mut queues: Vec<(&str, Vec<Entry>)> = Vec::new();
-        for (rule, (_, mut kept)) in std::mem::take(&mut self.rules) {
+        let mut queues: Vec<Vec<Entry>> = Vec::new();
+        for (_, mut kept) in std::mem::take(&mut self.rules).into_values() {
             kept.shuffle(&mut self.random);
             let mut seen: BTreeMap<String, usize> = BTreeMap::new();
             let mut turns: Vec<(usize, Entry)> = kept
@@ -88,19 +97,22 @@ impl Drawn {
                     (*count, entry)
                 })
                 .collect();
-            turns.sort_by_key(|(turn, _)| std::cmp::Reverse(*turn));
-            queues.push((rule, turns.into_iter().map(|(_, entry)| entry).collect()));
+            if !self.uniform {
+                turns.sort_by_key(|(turn, _)| std::cmp::Reverse(*turn));
+            }
+            queues.push(turns.into_iter().map(|(_, entry)| entry).collect());
         }
         let mut number = 0;
-        while number < self.wanted && queues.iter().any(|(_, queue)| !queue.is_empty()) {
-            for (rule, queue) in &mut queues {
+        while number < self.wanted && queues.iter().any(|queue| !queue.is_empty()) {
+            for queue in &mut queues {
                 let Some(entry) = queue.pop().filter(|_| number < self.wanted) else {
                     continue;
                 };
                 number += 1;
                 let cell = |text: &str| crate::report::cell(text).replace('`', "'");
                 println!(
-                    "| {number} | {rule} | {}/{} | `{}` | {} | |",
+                    "| {number} | {} | {}/{} | `{}` | {} | |",
+                    entry.rule,
                     cell(&entry.project),
                     cell(&entry.place),
                     cell(&entry.text),
