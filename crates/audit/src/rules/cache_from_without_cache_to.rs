@@ -172,8 +172,10 @@ fn of_registry<'a>(
         let rest = after_registry(reference);
         rest.is_some_and(|rest| images.iter().any(|image| names::images(&format!("${{REGISTRY}}/{rest}"), image) > Likeness::Different))
     };
+    // What a step names an image may be this name.
+    let is_unknown = |images: &[String]| images.iter().all(|image| image.starts_with("${{"));
     let mut inline = inline;
-    if inline.any(|(file, images)| like(file, images) > Likeness::Different || ends_like(images)) {
+    if inline.any(|(file, images)| like(file, images) > Likeness::Different || ends_like(images) || is_unknown(images)) {
         return None;
     }
     // Whether the argument reaches it from a script that was not read is not known.

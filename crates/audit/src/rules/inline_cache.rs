@@ -53,6 +53,7 @@
 
 use super::Rule;
 use crate::compose::Place;
+use crate::docker::{Action, ImageTransfer};
 use crate::facts::caches::{self, CacheAt, INLINE_CACHE, Inline, is_true};
 use crate::facts::environment::settings;
 use crate::facts::names::{self, Likeness};
@@ -131,8 +132,21 @@ fn readers<'a>(inline: &Inline<'_>, imports: &'a [CacheAt<'a>]) -> Vec<(Likeness
     found
 }
 
+/// Whether steps build the image and none pushes it: no registry has it, so that no import finds it.
+fn stays_on_the_runner(project: &Project, inline: &Inline<'_>) -> bool {
+    let is_pushed = |build: &Build| build.push || build.outputs.iter().any(|output| output.contains("push=true"));
+    let is_step = |build: &Build| matches!(build.via, Via::Step(..));
+    let pushes = project.docker_commands().any(|found| {
+        found.file == inline.file && matches!(found.docker.action, Action::Transfer(ImageTransfer::Push, _))
+    });
+    !inline.builds.is_empty() && inline.builds.iter().all(|build| is_step(build) && !is_pushed(build)) && !pushes
+}
+
 fn of(project: &Project, inline: &Inline<'_>, imports: &[CacheAt<'_>]) -> Finding {
-    let readers = readers(inline, imports);
+    let readers = match stays_on_the_runner(project, inline) {
+        true => Vec::new(),
+        false => readers(inline, imports),
+    };
     // A variable of a script or Makefile may hold a `--cache-from` that is not seen here.
     let is_open = inline.builds.iter().any(|build| build.is_open);
     let text = project.file(inline.file).source.text();

@@ -6,6 +6,8 @@
 //! else moves their tags. An image whose name a variable decides counts by the variable's default, unless a
 //! build of the project sets it.
 //!
+//! Nothing is found below folders of tests: what is built there goes to no server, and the name is often what is tested.
+//!
 //! ## Why
 //!
 //! A builder takes the image of that name that it has. A machine that built the project a year ago has the `latest` of a
@@ -30,7 +32,7 @@
 //! ```
 
 use super::Rule;
-use crate::facts::{ImageName, StageRole, stage_role};
+use crate::facts::{ImageName, StageRole, is_of_tests, stage_role};
 use crate::{Confidence, FileId, Finding, Project, Severity, Span};
 use std::collections::BTreeMap;
 use unstale_dockerfile::{Declaration, Dockerfile, Scope, StageUse, UsedBy, Uses};
@@ -43,7 +45,10 @@ pub(super) const RULE: Rule = Rule::new(
 );
 
 fn check(project: &Project, findings: &mut Vec<Finding>) {
-    for (id, _, dockerfile) in project.dockerfiles() {
+    for (id, file, dockerfile) in project.dockerfiles() {
+        if is_of_tests(file.source.path()) {
+            continue;
+        }
         let mut by_name: BTreeMap<String, Vec<StageUse>> = BTreeMap::new();
         for one in dockerfile.stage_uses(&BTreeMap::new()) {
             if let Uses::Image(name) = &one.uses {
