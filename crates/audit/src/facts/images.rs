@@ -173,9 +173,10 @@ impl ImageName {
     }
 
     /// Whether a registry can have it. Names without a folder that are none of Docker's own are made on the machine: nobody else
-    /// can push to such a name.
+    /// can push to such a name. `local/…` is what people call those that have a folder.
     pub fn is_pullable(&self) -> bool {
-        self.repository.contains('/') || self.is_official()
+        let has_owner = self.repository.contains('/') && !self.repository.starts_with("local/");
+        has_owner || self.is_official()
     }
 }
 
