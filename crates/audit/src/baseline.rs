@@ -2,7 +2,7 @@
 
 use crate::{Finding, Project, fingerprint};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What `--write-baseline` writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,21 +76,27 @@ impl Baseline {
         text
     }
 
-    /// Takes the known findings out. Gives how many were, and what is known and was not found any more.
-    pub fn apply(&self, project: &Project, findings: &mut Vec<Finding>) -> (usize, Vec<&Known>) {
-        let names = fingerprint::fingerprints(project, findings);
-        let before = findings.len();
-        let mut gone: BTreeMap<&str, &Known> = self
-            .findings
-            .iter()
-            .map(|(name, known)| (name.as_str(), known))
-            .collect();
+    /// Takes the known findings out, also of those that are not told. Gives how many of the told ones were, and how many are known
+    /// and were not found any more.
+    pub fn apply(
+        &self,
+        project: &Project,
+        told: &mut Vec<Finding>,
+        unsure: &mut Vec<Finding>,
+    ) -> (usize, usize) {
+        let mut gone: BTreeSet<&str> = self.findings.keys().map(String::as_str).collect();
+        let before = told.len();
+        // Names count findings that are alike, so that all of them have to be named together.
+        let all: Vec<Finding> = told.iter().chain(unsure.iter()).cloned().collect();
+        let names = fingerprint::fingerprints(project, &all);
         let mut names = names.iter();
-        findings.retain(|_| {
+        let mut is_new = |_: &Finding| {
             let name = names.next().map_or("", String::as_str);
             gone.remove(name);
             !self.findings.contains_key(name)
-        });
-        (before - findings.len(), gone.into_values().collect())
+        };
+        told.retain(&mut is_new);
+        unsure.retain(&mut is_new);
+        (before - told.len(), gone.len())
     }
 }

@@ -3,11 +3,11 @@
 use crate::facts::is_of_tests;
 use crate::rules::{RULES, Rule, SUPPRESSION};
 use crate::settings::Settings;
-use crate::{Finding, Project, Severity, suppress};
+use crate::{Confidence, Finding, Project, Severity, suppress};
 use unstale_context::{ContextError, Matcher, Selector};
 
-/// The highest severity of a finding in a file that is there for tests: what is wrong in it may be meant to be, and is not
-/// deployed.
+/// The highest severity of a finding in a file that is there for tests: what is wrong in it may be meant to be, which no file
+/// says, and is not deployed.
 const MOST_IN_TESTS: Severity = Severity::Low;
 
 /// Which rules run, and what of their findings counts.
@@ -17,6 +17,8 @@ pub struct Checker {
     rules: Vec<&'static Rule>,
     /// The rules whose findings count, if not all that run.
     only: Vec<&'static str>,
+    /// Findings that are less sure are left out.
+    least: Confidence,
     settings: Settings,
     /// The compiled paths of `settings.ignore`, in its order.
     ignored: Vec<Matcher>,
@@ -29,10 +31,12 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// How many more there were that a comment or a setting suppresses.
     pub suppressed: usize,
+    /// What is not sure enough to be told, in the same order.
+    pub unsure: Vec<Finding>,
 }
 
 impl Checker {
-    /// With `only`, no rules but these run.
+    /// With `only`, no rules but these run, and tell all that they find unless the settings say how sure it must be.
     ///
     /// # Errors
     /// If a path pattern of the settings is malformed.
@@ -47,10 +51,15 @@ impl Checker {
             [] => is_on(rule),
             _ => only.iter().any(|only| only.id == rule.id) || (judges_all && is_on(rule)),
         };
+        let of_all = match only {
+            [] => Confidence::SHOWN,
+            _ => Confidence::Low,
+        };
         let compile = |paths: &Vec<String>| Selector::new(paths.clone(), Vec::new(), Vec::new()).matcher();
         Ok(Checker {
             rules: RULES.iter().filter(is_chosen).collect(),
             only: only.iter().map(|rule| rule.id).collect(),
+            least: settings.min_confidence.unwrap_or(of_all),
             ignored: settings
                 .ignore
                 .iter()
@@ -70,6 +79,7 @@ impl Checker {
         for finding in &mut findings {
             if is_of_tests(project.file(finding.place().0).source.path()) {
                 finding.severity = finding.severity.min(MOST_IN_TESTS);
+                finding.confidence = Confidence::Low;
             }
             let level = self.settings.rules.get(finding.rule);
             if let Some(severity) = level.and_then(|level| level.severity()) {
@@ -82,7 +92,14 @@ impl Checker {
         suppressed += suppress::by_comments(project, &mut findings, &|id| self.runs(id));
         findings.retain(|finding| self.only.is_empty() || self.only.contains(&finding.rule));
         sort(&mut findings);
-        Report { findings, suppressed }
+        let (findings, unsure) = findings
+            .into_iter()
+            .partition(|finding| finding.confidence >= self.least);
+        Report {
+            findings,
+            suppressed,
+            unsure,
+        }
     }
 
     fn runs(&self, id: &str) -> bool {

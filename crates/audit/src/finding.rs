@@ -1,7 +1,7 @@
 //! What a rule finds, and how it can be mended.
 
 use crate::{FileId, Span};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How much harm a finding can do. The order is that of the harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -18,7 +18,7 @@ pub enum Severity {
 }
 
 /// How sure the rule is that the finding applies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Confidence {
     /// It depends on what no file of the project says.
@@ -27,6 +27,11 @@ pub enum Confidence {
     Medium,
     /// The files say so.
     High,
+}
+
+impl Confidence {
+    /// The lowest that a check of a whole project shows, unless it is told otherwise.
+    pub const SHOWN: Confidence = Confidence::Medium;
 }
 
 /// One fault at one place.

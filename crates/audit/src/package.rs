@@ -9,6 +9,8 @@ pub struct PackageManifest {
     pub install_scripts: Vec<&'static str>,
     /// Whether it names packages to install, or parts of a workspace that may.
     pub has_dependencies: bool,
+    /// Whether it is the top of a workspace: its packages have manifests of their own.
+    pub has_workspaces: bool,
 }
 
 /// Scripts that npm, pnpm and Yarn run with an install (<https://docs.npmjs.com/cli/using-npm/scripts>), and Composer
@@ -54,6 +56,7 @@ impl PackageManifest {
         };
         Some(PackageManifest {
             install_scripts: INSTALL_SCRIPTS.iter().filter(needs_code).copied().collect(),
+            has_workspaces: !is_empty(fields.get("workspaces")),
             has_dependencies: DEPENDENCIES.iter().any(|name| !is_empty(fields.get(*name))),
         })
     }

@@ -1,6 +1,6 @@
 //! What a project sets about its checks: `[check]` in `unstale.toml`.
 
-use crate::{Severity, rules};
+use crate::{Confidence, Severity, rules};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
@@ -17,6 +17,8 @@ pub struct Settings {
     pub exclude: Vec<String>,
     /// A baseline file, from the file's folder on.
     pub baseline: Option<String>,
+    /// Findings that are less sure are left out; none for [`Confidence::SHOWN`], and for all of them if rules run by name.
+    pub min_confidence: Option<Confidence>,
 }
 
 /// What a rule's findings count as.

@@ -270,9 +270,9 @@ pub struct CheckArgs {
     /// The lowest severity that is shown
     #[arg(long, value_enum, default_value_t = SeverityArg::Info, value_name = "LEVEL")]
     pub min_severity: SeverityArg,
-    /// The lowest confidence that is shown
-    #[arg(long, value_enum, default_value_t = ConfidenceArg::Low, value_name = "LEVEL")]
-    pub min_confidence: ConfidenceArg,
+    /// The lowest confidence that is shown (default: medium; low for rules that are named with --rule)
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub min_confidence: Option<ConfidenceArg>,
     /// The lowest severity that the exit code tells of; none for always 0
     #[arg(long, value_enum, default_value_t = FailOn::Info, value_name = "LEVEL")]
     pub fail_on: FailOn,

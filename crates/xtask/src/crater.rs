@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use unstale_audit::rules::RULES;
-use unstale_audit::{Checker, File, Finding, Project, Settings, Source, Tree};
+use unstale_audit::{Checker, Confidence, File, Finding, Project, Settings, Source, Tree};
 use unstale_flow::check::add_named;
 use unstale_flow::check::discover::{Discovery, EntryKind, LARGEST_FILE, discover};
 
@@ -34,9 +34,12 @@ pub struct Arguments {
     /// Draw so many findings to be judged by hand
     #[arg(long, value_name = "N", default_value_t = 0)]
     sample: usize,
-    /// Draw every finding as likely as any other, and not as many of each rule as go
+    /// Draw every finding as likely as any other (of a rule in a project five at most), and not as many of each rule as go
     #[arg(long)]
     uniform: bool,
+    /// Draw from the findings that a check shows only if it is told to
+    #[arg(long)]
+    unsure: bool,
     /// What is drawn
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
@@ -47,7 +50,8 @@ pub struct Arguments {
 struct Tally {
     projects: usize,
     files: usize,
-    findings: BTreeMap<&'static str, usize>,
+    /// By rule: how many a check shows, and how many it counts only.
+    findings: BTreeMap<&'static str, (usize, usize)>,
     slowest: Vec<(Duration, String)>,
     faults: Vec<String>,
     fixes: fixes::Tally,
@@ -149,12 +153,16 @@ fn check(
         let Some(report) = timed(tally, &what, || checker.check(&project)) else {
             continue;
         };
-        *tally.findings.entry(rule.id).or_default() += report.findings.len();
+        let shown = report.findings.iter().filter(|finding| is_shown(finding)).count();
+        let counts = tally.findings.entry(rule.id).or_default();
+        *counts = (counts.0 + shown, counts.1 + report.findings.len() - shown);
         all.extend(report.findings);
     }
-    for finding in &all {
-        drawn.offer(name, &project, finding);
-    }
+    drawn.offer(
+        name,
+        &project,
+        all.iter().filter(|finding| is_shown(finding) != arguments.unsure),
+    );
     if !arguments.no_fixes {
         let faults = match catch_unwind(AssertUnwindSafe(|| {
             fixes::check(&project, &all, &mut tally.fixes)
@@ -166,6 +174,11 @@ fn check(
             .faults
             .extend(faults.into_iter().map(|fault| format!("{name}: {fault}")));
     }
+}
+
+/// Whether a check of a project shows it unless it is told otherwise. Rules that run alone show all.
+fn is_shown(finding: &Finding) -> bool {
+    finding.confidence >= Confidence::SHOWN
 }
 
 /// Runs something; a panic or a long time is a fault.
@@ -201,9 +214,9 @@ fn processor_time() -> Duration {
 
 fn print(tally: &mut Tally) {
     println!("{} projects, {} files", tally.projects, tally.files);
-    println!("\n| rule | findings |\n|---|---:|");
-    for (rule, count) in &tally.findings {
-        println!("| {rule} | {count} |");
+    println!("\n| rule | findings | less sure |\n|---|---:|---:|");
+    for (rule, (shown, unsure)) in &tally.findings {
+        println!("| {rule} | {shown} | {unsure} |");
     }
     println!("\n{}", tally.fixes);
     tally.slowest.sort();

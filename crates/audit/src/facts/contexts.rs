@@ -182,7 +182,11 @@ pub(super) fn of(project: &Project, builds: &[Build]) -> Vec<BuildContext> {
                 .filter(|context| !some_fit || has_sources(context)),
         );
         if contexts.len() == first {
-            let (folder, origin) = fitting(project, file.source.folder(), dockerfile, id);
+            let (folder, origin) = match fitting(project, file.source.folder(), dockerfile, id) {
+                // At the top there is no other.
+                (folder, ContextOrigin::Assumed) if folder.is_empty() => (folder, ContextOrigin::Fits),
+                found => found,
+            };
             contexts.push(context(project, id, &folder, origin, Vec::new()));
         }
     }

@@ -138,13 +138,17 @@ impl Project {
             .iter()
             .filter(|build| build.dockerfile == Some(dockerfile))
             .peekable();
-        let has_none = |build: &Build| {
-            build.no_cache.is_some()
-                || build.cache_from.is_empty() && !build.is_open && self.is_on_new_runner(build)
-                || build.cache_from.is_empty() && self.has_builder_of_its_own(build.file)
-                || build.cache_from.is_empty() && is_on_travis(build)
+        builds.peek().is_some() && builds.all(|build| self.finds_no_cache(build))
+    }
+
+    /// Whether a build finds nothing in a cache.
+    pub fn finds_no_cache(&self, build: &Build) -> bool {
+        let is_new = || {
+            !build.is_open && self.is_on_new_runner(build)
+                || self.has_builder_of_its_own(build.file)
+                || is_on_travis(build)
         };
-        builds.peek().is_some() && builds.all(has_none)
+        build.no_cache.is_some() || build.cache_from.is_empty() && is_new()
     }
 
     /// Whether a job of a CI runs a script of this name, or makes the target that it stands in.

@@ -103,17 +103,6 @@ impl Manager {
     }
 }
 
-impl DependencyInstall {
-    /// The option with which the manager runs no scripts of the project, where it runs some.
-    pub fn without_scripts(&self) -> Option<&'static str> {
-        match self.manager {
-            Manager::Npm | Manager::Yarn | Manager::Pnpm | Manager::Bun => Some("--ignore-scripts"),
-            Manager::Composer => Some("--no-scripts"),
-            _ => None,
-        }
-    }
-}
-
 /// The installs of a Dockerfile, in order.
 pub fn dependency_installs(project: &Project, dockerfile: FileId) -> Vec<DependencyInstall> {
     let file = project.file(dockerfile);

@@ -20,6 +20,7 @@ const DEVELOPMENT: &[&str] = &[
     "dev",
     "devel",
     "develop",
+    "developer",
     "development",
     "devcontainer",
     ".devcontainer",

@@ -184,11 +184,9 @@ fn is_code_of(project: &Project, filled: &Filled, target: &str) -> bool {
 fn finding(first: &Mask<'_>, others: &[Mask<'_>]) -> Finding {
     let help = match first.severity {
         Severity::Info => "good for development; see to it that what is deployed does not have the mount",
-        Severity::Low => {
-            "for development, keep the mount in `compose.override.yaml`; where the service is deployed, leave it out"
-        }
+        Severity::Low => "good for development; where the service is deployed, leave the mount out, so that the image's files run",
         _ => {
-            "leave out the mount where the service is deployed, so that the image's files run; for development, keep it in `compose.override.yaml`"
+            "leave out the mount where the service is deployed, so that the image's files run; for development, keep it in a Compose file of its own"
         }
     };
     let source = first.mount.source.as_deref().unwrap_or("a folder");

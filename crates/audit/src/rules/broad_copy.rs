@@ -193,6 +193,7 @@ fn listed(names: &[String]) -> String {
             Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
             None => String::new(),
         },
-        more => format!("{} and {more} more", shown.join(", ")),
+        // What is known to be idle is not all that is.
+        _ => format!("{} and others", shown.join(", ")),
     }
 }

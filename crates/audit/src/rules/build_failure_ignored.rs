@@ -314,8 +314,7 @@ fn finding(
             "let the script end where the build fails",
         ),
     };
-    // What stands in a recipe, a step or the words of another command has no head.
-    let is_script = hidden.script.place == ScriptPlace::Whole && hidden.command.context.depth == 0;
+    let is_script = has_head(project, hidden);
     let help = match kind {
         SwallowKind::NoErrexit if !is_script => "join the commands with `&&`",
         _ => help,
@@ -343,10 +342,19 @@ fn finding(
     finding.fix(fix(project, hidden))
 }
 
+/// Whether options can be set at the head of a script. What stands in a recipe, a step or the words of another command has none,
+/// and one that says that it is sourced would set them for the shell of the person.
+fn has_head(project: &Project, hidden: &Hidden<'_>) -> bool {
+    let source = &project.file(hidden.file).source;
+    let mut comments = source.text().lines().filter(|line| line.trim_start().starts_with('#'));
+    let is_sourced = comments.any(|line| line.contains(source.name()) && line.split_whitespace().any(|word| word == "source" || word == "."));
+    hidden.script.place == ScriptPlace::Whole && hidden.command.context.depth == 0 && !is_sourced
+}
+
 fn fix(project: &Project, hidden: &Hidden<'_>) -> Option<Fix> {
     let (file, kind) = (hidden.file, hidden.swallow.kind);
     let source = &project.file(file).source;
-    let is_script = hidden.script.place == ScriptPlace::Whole && hidden.command.context.depth == 0;
+    let is_script = has_head(project, hidden);
     let (edit, title, change) = match kind {
         SwallowKind::OrTrue | SwallowKind::OrMessage => (
             Editor::new(file, source).remove_or_true(hidden.command)?,

@@ -50,7 +50,7 @@ use super::Rule;
 use crate::docker::{Action, PruneScope};
 use crate::facts::caches::{self, CacheAt};
 use crate::facts::names::{self, Bound, Likeness};
-use crate::facts::{DockerUse, Via};
+use crate::facts::{Build, DockerUse, Via};
 use crate::{Confidence, Content, FileId, Finding, Project, ScriptPlace, Severity};
 use crate::workflow::Trigger;
 use std::collections::BTreeSet;
@@ -72,6 +72,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         if import.build.is_some_and(|build| build.no_cache.is_some())
             || !is_mutable(project, &import)
             || is_of_tags(project, &import)
+            || import.build.is_some_and(|build| only_copies(project, build))
         {
             continue;
         }
@@ -113,6 +114,14 @@ fn clears(used: &DockerUse<'_>) -> bool {
             PruneScope::Builder | PruneScope::Buildx | PruneScope::Buildctl | PruneScope::System
         ) && prune.filters.is_empty() && prune.keeps.is_none()
     )
+}
+
+/// Whether a build runs nothing: what it copies is compared each time, and no old result can come back.
+fn only_copies(project: &Project, build: &Build) -> bool {
+    let Some(Content::Dockerfile(dockerfile)) = build.dockerfile.map(|id| &project.file(id).content) else {
+        return false;
+    };
+    dockerfile.instructions.iter().all(|one| one.keyword != "RUN")
 }
 
 /// Whether only tags run the workflow: a run for a tag finds GitHub's cache of no other tag.

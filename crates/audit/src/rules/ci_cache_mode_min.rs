@@ -4,7 +4,8 @@
 //! ## Why
 //!
 //! `mode=min` exports the steps of the image itself. The stage that installs and compiles is not one of them, and is built from the
-//! beginning in every run that has no other cache, which on hosted runners is every run. People answer with caches of their own,
+//! beginning in every run that has no other cache, which on hosted runners is every run. A stage that copies all code before it runs
+//! anything has no step that lasts, and is no finding. People answer with caches of their own,
 //! which are then harder to clear.
 //!
 //! ## Example
@@ -24,6 +25,8 @@
 //!
 //! ```dockerfile
 //! FROM golang:1.23 AS build
+//! COPY go.mod go.sum ./
+//! RUN go mod download
 //! COPY . .
 //! RUN go build -o /app .
 //! FROM debian:12
@@ -47,6 +50,8 @@
 //!
 //! ```dockerfile
 //! FROM golang:1.23 AS build
+//! COPY go.mod go.sum ./
+//! RUN go mod download
 //! COPY . .
 //! RUN go build -o /app .
 //! FROM debian:12
@@ -64,7 +69,7 @@
 
 use super::Rule;
 use crate::facts::caches::{self, CacheAt};
-use crate::facts::{Build, CacheUse};
+use crate::facts::{Build, CacheUse, context_copies};
 use crate::{Applicability, Confidence, Content, Edit, FileId, Finding, Fix, Project, Severity, Span};
 use std::collections::BTreeSet;
 use unstale_dockerfile::{Dockerfile, Stage, base_chain};
@@ -153,10 +158,9 @@ fn left_out(project: &Project, build: &Build) -> Option<(FileId, Span, String)> 
     let own: BTreeSet<usize> = base_chain(&stages, target.index).map(|stage| stage.index).collect();
     let needed = dockerfile.needed_stages(target.index);
     let stage = stages.iter().find(|stage| {
-        let runs = || dockerfile.instructions.get(stage.instructions.clone());
         needed.contains(&stage.index)
             && !own.contains(&stage.index)
-            && runs().is_some_and(|all| all.iter().any(|one| one.keyword == "RUN"))
+            && has_lasting_step(dockerfile, stage)
             && depends_on_context(dockerfile, &stages, stage.index)
     })?;
     let name = match &stage.name {
@@ -164,6 +168,14 @@ fn left_out(project: &Project, build: &Build) -> Option<(FileId, Span, String)> 
         None => stage.index.to_string(),
     };
     Some((file, stage.name_span.unwrap_or(stage.base_span), name))
+}
+
+/// Whether a stage has a step that stands before a copy of all code: the others run with every change anyway.
+fn has_lasting_step(dockerfile: &Dockerfile, stage: &Stage) -> bool {
+    let copies = context_copies(dockerfile);
+    let is_whole = |index: usize| copies.iter().any(|copy| copy.instruction == index && copy.whole().is_some());
+    let mut before = stage.instructions.clone().take_while(|index| !is_whole(*index));
+    before.any(|index| dockerfile.instructions.get(index).is_some_and(|one| one.keyword == "RUN"))
 }
 
 /// Whether anything of the context comes into a stage, or into what it is made of: without, it changes with its base alone.

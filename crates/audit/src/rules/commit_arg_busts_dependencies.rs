@@ -20,6 +20,11 @@
 //! RUN GIT_COMMIT=$GIT_COMMIT_HASH npm run build
 //! ```
 //!
+//! `deploy.sh`:
+//! ```sh
+//! docker build --build-arg GIT_COMMIT_HASH="$(git rev-parse HEAD)" -t shop .
+//! ```
+//!
 //! ## Instead
 //!
 //! ```dockerfile
@@ -30,6 +35,11 @@
 //! ARG GIT_COMMIT_HASH=unknown
 //! COPY . .
 //! RUN GIT_COMMIT=$GIT_COMMIT_HASH npm run build
+//! ```
+//!
+//! `deploy.sh`:
+//! ```sh
+//! docker build --build-arg GIT_COMMIT_HASH="$(git rev-parse HEAD)" -t shop .
 //! ```
 //!
 //! ## Fix safety
@@ -81,7 +91,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         for arg in args {
             // Without a value it busts nothing: that is `commit-arg-not-passed`.
             let given = given(project, id, &arg.name);
-            if given.by_none() {
+            if given.by_none() || given.giving.is_empty() && is_given_without_cache(project, &arg.name) {
                 continue;
             }
             let mut told = Vec::new();
@@ -100,9 +110,11 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                     continue;
                 };
                 told.extend(busted.iter().map(|install| install.instruction));
-                let confidence = match given.giving.is_empty() && !given.elsewhere {
-                    true => Confidence::Medium,
-                    false => Confidence::High,
+                let confidence = match (given.giving.is_empty(), given.elsewhere) {
+                    (false, _) => Confidence::High,
+                    (true, true) => Confidence::Medium,
+                    // Nobody is known to give it.
+                    (true, false) => Confidence::Low,
                 };
                 let last = busted
                     .iter()
@@ -119,7 +131,6 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                         first.name,
                         match confidence {
                             Confidence::High => "every commit",
-                            // Nobody is known to give it.
                             _ => "each commit that a build gives it",
                         }
                     ),
@@ -146,6 +157,13 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+/// Whether all builds that give an argument to a Dockerfile that they do not tell find nothing in a cache.
+fn is_given_without_cache(project: &Project, name: &str) -> bool {
+    let builds = project.facts().builds.iter();
+    let mut unknown = builds.filter(|build| build.dockerfile.is_none() && build.arg(name).is_some()).peekable();
+    unknown.peek().is_some() && unknown.all(|build| project.finds_no_cache(build))
 }
 
 /// The line of the first instruction between the declaration and an install that uses the argument.

@@ -6,8 +6,11 @@
 //! edit, and what it fetches is what the registries have at that time: two builds of almost the same code get different
 //! dependencies. With the manifest alone copied first, the install runs when the manifest changes.
 //!
-//! A script of the manifest that runs with the install (`postinstall`, Composer's `post-autoload-dump`) may need the code: leave it
-//! out of the install (`--ignore-scripts`, `--no-scripts`), and run what it does behind the copy.
+//! A script of the manifest that runs with the install (`postinstall`, Composer's `post-autoload-dump`) may need some of the code:
+//! copy that as well, or leave the script out of the install (`--no-scripts`) and run it behind the copy. A workspace needs the
+//! manifests of all its packages.
+//!
+//! Confidence is low if other commands run between the copy and the install: they may make what the install needs.
 //!
 //! ## Example
 //!
@@ -50,7 +53,7 @@ use crate::facts::{
     dependency_installs,
 };
 use crate::shell::Command;
-use crate::{Confidence, Finding, Project, ScriptPlace, Severity};
+use crate::{Confidence, Finding, PackageManifest, Project, ScriptPlace, Severity};
 use unstale_dockerfile::Dockerfile;
 
 pub(super) const RULE: Rule = Rule::new(
@@ -95,28 +98,31 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                     ))
                 })
                 .collect();
-            let Some((first, manifest)) = behind.first() else {
-                continue;
-            };
             told.extend(behind.iter().map(|(install, _)| install.instruction));
-            let help = match manifest {
-                Some(manifest) => help(project, context, first, manifest),
-                None => format!(
-                    "run `{}` before the code is copied: it needs none of it",
-                    first.name
-                ),
+            let (clear, unclear): (Vec<_>, Vec<_>) = behind
+                .into_iter()
+                .partition(|(install, _)| only_prepares(project, copy.instruction, install, context));
+            let (confidence, behind) = match clear.is_empty() {
+                false => (context.confidence().max(Confidence::Medium), clear),
+                true => (Confidence::Low, unclear),
+            };
+            let Some((first, _)) = behind.first() else {
+                continue;
             };
             let mut finding = Finding::new(
                 RULE.id,
                 Severity::Low,
-                context.confidence().max(Confidence::Medium),
+                confidence,
                 format!(
                     "`{}` is copied before `{}`: every edit runs it again",
                     source.text, first.name
                 ),
                 (id, source.span),
             )
-            .help(help);
+            .help(match confidence {
+                Confidence::Low => format!("{}, if it needs nothing that the commands before it make", help(project, context, &behind)),
+                _ => help(project, context, &behind),
+            });
             for (install, _) in behind.iter().take(SHOWN) {
                 finding = finding.also((id, install.span), "runs again with every edit");
             }
@@ -126,36 +132,73 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
 }
 
 /// How to install before the code is there.
-fn help(project: &Project, context: &BuildContext, install: &DependencyInstall, manifest: &str) -> String {
-    let files = with_locks(project, context, manifest);
-    let name = &install.name;
-    let base = manifest.rsplit('/').next().unwrap_or(manifest);
-    let text = project.file(context.dockerfile).source.text();
-    let option = install.without_scripts().filter(|option| !install.span.slice(text).contains(option));
-    // Where packages are parts of a workspace, the scripts of its top run.
-    let packages = [manifest, base].map(|path| project.package(&context.join(path)));
-    let script = packages.into_iter().flatten().find_map(|package| package.install_scripts.first());
-    match (option, script) {
-        (Some(option), Some(script)) => format!(
-            "copy {files} alone, run `{name} {option}`, copy the rest, and run what `{script}` does behind it: it may need the code"
-        ),
-        _ => format!("copy {files} alone, run `{name}`, and copy the rest behind it"),
+fn help(project: &Project, context: &BuildContext, behind: &[(&DependencyInstall, Option<String>)]) -> String {
+    let mut installs: Vec<&str> = Vec::new();
+    let mut files: Vec<String> = Vec::new();
+    let mut extra: Option<String> = None;
+    for (install, manifest) in behind {
+        if !installs.contains(&install.name.as_str()) {
+            installs.push(&install.name);
+        }
+        let Some(manifest) = manifest else { continue };
+        for file in std::iter::once(manifest.clone()).chain(beside(project, context, manifest)) {
+            if !files.contains(&file) {
+                files.push(file);
+            }
+        }
+        extra = extra.or_else(|| with_manifest(project, context, manifest));
+    }
+    let quoted = |names: &[&str]| -> Vec<String> { names.iter().map(|name| format!("`{name}`")).collect() };
+    let what = listed(&quoted(&installs));
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let mut copied = quoted(&files);
+    copied.extend(extra);
+    match (copied.is_empty(), installs.len()) {
+        (true, 1) => format!("run {what} before the code is copied: it needs none of it"),
+        (true, _) => format!("run {what} before the code is copied: they need none of it"),
+        (false, _) => format!("copy {} alone, run {what}, and copy the rest behind it", listed(&copied)),
     }
 }
 
-/// A manifest and the lock files beside it, for a message.
-fn with_locks(project: &Project, context: &BuildContext, manifest: &str) -> String {
-    let folder = manifest.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let locks = super::dockerignore_hides_source::LOCK_FILES.iter();
-    let beside = locks.filter(|lock| **lock != manifest).filter_map(|lock| find(project, context, folder, lock));
-    let names: Vec<String> = std::iter::once(manifest.to_owned())
-        .chain(beside)
-        .map(|name| format!("`{name}`"))
-        .collect();
+/// `a`, `b` and `c`.
+fn listed(names: &[String]) -> String {
     match names.split_last() {
         Some((last, [])) => last.clone(),
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
         None => String::new(),
+    }
+}
+
+/// What managers of packages read beside a `package.json`.
+const BESIDE_PACKAGE: &[&str] = &["pnpm-workspace.yaml", ".npmrc", ".yarnrc.yml"];
+
+/// The lock files and settings beside a manifest.
+fn beside(project: &Project, context: &BuildContext, manifest: &str) -> Vec<String> {
+    let folder = manifest.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let settings = match manifest.ends_with("package.json") {
+        true => BESIDE_PACKAGE,
+        false => &[],
+    };
+    let names = super::dockerignore_hides_source::LOCK_FILES.iter().chain(settings);
+    names.filter_map(|name| find(project, context, folder, name)).filter(|path| path != manifest).collect()
+}
+
+/// What else an install needs: the manifests of a workspace, the code of scripts.
+fn with_manifest(project: &Project, context: &BuildContext, manifest: &str) -> Option<String> {
+    let folder = manifest.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let base = manifest.rsplit('/').next().unwrap_or(manifest);
+    // Where packages are parts of a workspace, the scripts of its top run.
+    let packages: Vec<&PackageManifest> =
+        [manifest, base].iter().filter_map(|path| project.package(&context.join(path))).collect();
+    let is_workspace = packages.first().is_some_and(|package| package.has_workspaces)
+        || find(project, context, folder, "pnpm-workspace.yaml").is_some();
+    let script = packages.iter().find_map(|package| package.install_scripts.first());
+    let workspace = "the manifests of the workspace's packages".to_owned();
+    let needed = |script: &str| format!("what `{script}` needs of the code");
+    match (is_workspace, script) {
+        (true, Some(script)) => Some(format!("{workspace}, and {}", needed(script))),
+        (true, None) => Some(workspace),
+        (false, script) => script.map(|script| needed(script)),
     }
 }
 
@@ -192,7 +235,7 @@ fn wanted(
 ) -> Option<Option<String>> {
     // With a cache of its own the package manager fetches nothing twice.
     let run = dockerfile.instructions.get(install.instruction)?;
-    if run.mounts.iter().any(|mount| mount.kind() == "cache") {
+    if run.mounts.iter().any(|mount| mount.kind() == "cache") || is_removed(project, context, install) {
         return None;
     }
     match install.what {
@@ -246,6 +289,63 @@ fn find(project: &Project, context: &BuildContext, folder: &str, name: &str) -> 
     let is_there =
         project.tree().files.contains(&context.join(&path)) && !context.ignores(project, &path, false);
     is_there.then_some(path)
+}
+
+/// The commands of a `RUN`.
+fn commands<'p>(project: &'p Project, context: &BuildContext, instruction: usize) -> &'p [Command] {
+    let place = ScriptPlace::Run(instruction);
+    let scripts = &project.file(context.dockerfile).scripts;
+    let script = scripts.iter().find(|script| script.place == place);
+    script.map_or(&[], |script| script.script.commands())
+}
+
+/// Whether the step removes again what it installed: in a step of its own it would stay in the image.
+fn is_removed(project: &Project, context: &BuildContext, install: &DependencyInstall) -> bool {
+    let Some(folder) = install.manager.folder() else {
+        return false;
+    };
+    let removes = |command: &Command| {
+        let mut words = command.arguments().iter();
+        command.name() == "rm" && words.any(|word| word.text.trim_end_matches('/').rsplit('/').next() == Some(folder))
+    };
+    commands(project, context, install.instruction).iter().any(removes)
+}
+
+/// Whether nothing between a copy and an install makes what the install may need.
+fn only_prepares(project: &Project, copy: usize, install: &DependencyInstall, context: &BuildContext) -> bool {
+    (copy + 1..=install.instruction).all(|instruction| {
+        let before = commands(project, context, instruction).iter();
+        before.take_while(|command| command.span != install.span).all(prepares)
+    })
+}
+
+/// Whether a command does nothing with the code that was copied.
+fn prepares(command: &Command) -> bool {
+    let arguments = command.arguments();
+    let verb = arguments.iter().map(|word| word.text.as_str()).find(|word| !word.starts_with('-'));
+    match command.name() {
+        "npm" | "yarn" | "pnpm" | "bun" => matches!(
+            verb,
+            None | Some("install" | "i" | "ci" | "clean-install" | "add" | "global" | "config" | "set" | "cache" | "fetch")
+        ),
+        "go" => matches!(verb, Some("env" | "install" | "mod")),
+        "cargo" => matches!(verb, Some("install" | "fetch")),
+        "bundle" | "bundler" => matches!(verb, None | Some("config" | "install")),
+        "composer" => matches!(verb, Some("config" | "install" | "self-update" | "global")),
+        "python" | "python3" => arguments.first().is_some_and(|word| word.text == "-m"),
+        "git" => verb == Some("config"),
+        name => {
+            name.starts_with("docker-php-")
+                || name.starts_with("pip")
+                || [
+                    "[", "addgroup", "adduser", "apk", "apt", "apt-get", "cd", "chmod", "chown", "conda", "corepack", "curl",
+                    "dnf", "echo", "export", "gem", "gpg", "groupadd", "ls", "microdnf", "mkdir", "pecl", "phpize", "pipenv",
+                    "poetry", "printf", "rm", "rustup", "set", "tar", "test", "touch", "true", "unzip", "useradd", "uv",
+                    "virtualenv", "wget", "yum", "zypper",
+                ]
+                .contains(&name)
+        }
+    }
 }
 
 /// Whether a `RUN` does nothing but install packages by name, and clean up behind it.

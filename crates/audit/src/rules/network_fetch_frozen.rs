@@ -6,6 +6,8 @@
 //! tested, nor steps after something that changes with each build or with its source: an `ARG` for that purpose, a remote `ADD` (for
 //! which BuildKit asks the server at every build).
 //!
+//! Confidence is low in a stage of tests, and for what tests read: an old one may be good enough.
+//!
 //! ## Why
 //!
 //! The cache key of a `RUN` is its text and what lies below it. The network is not in it: the step ran once, and its result is
@@ -40,7 +42,7 @@
 //! - <https://docs.docker.com/build/building/best-practices/#apt-get>
 
 use super::Rule;
-use crate::facts::{Fetch, FetchKind, PackageLists, checks_content, fetch_of, git_verb, pins_clone};
+use crate::facts::{Fetch, FetchKind, PackageLists, checks_content, fetch_of, git_verb, is_of_tests, pins_clone};
 use crate::shell::Command;
 use crate::{Confidence, EmbeddedScript, FileId, Finding, Project, ScriptPlace, Severity, Span};
 use std::collections::BTreeMap;
@@ -227,12 +229,37 @@ impl Step<'_> {
         for (kind, found) in by_kind {
             let is_all =
                 kind == FetchKind::Clone && found.len() == 1 && is_only_source(project, id, dockerfile);
-            findings.extend(of_kind(id, is_all, kind, &found));
+            let is_of_tests = is_stage_of_tests(dockerfile, instruction)
+                || found.iter().all(|(_, fetch)| is_test_input(&fetch.what));
+            let confidence = match is_of_tests {
+                true => Confidence::Low,
+                false => Confidence::Medium,
+            };
+            findings.extend(of_kind(id, is_all && !is_of_tests, kind, confidence, &found));
         }
     }
 }
 
-fn of_kind(id: FileId, is_all: bool, kind: FetchKind, found: &[(&Command, Fetch)]) -> Option<Finding> {
+/// Whether an instruction stands in a stage that tests what others make.
+fn is_stage_of_tests(dockerfile: &Dockerfile, instruction: usize) -> bool {
+    let stages = dockerfile.stages();
+    let stage = stages.iter().find(|stage| stage.instructions.contains(&instruction));
+    stage.and_then(|stage| stage.name.as_deref()).is_some_and(|name| is_of_tests(&format!("{name}/")))
+}
+
+/// Whether what an address names is there for tests, by its path.
+fn is_test_input(address: &str) -> bool {
+    let path = address.split_once("://").map_or(address, |(_, rest)| rest);
+    path.split_once('/').is_some_and(|(_, path)| is_of_tests(path))
+}
+
+fn of_kind(
+    id: FileId,
+    is_all: bool,
+    kind: FetchKind,
+    confidence: Confidence,
+    found: &[(&Command, Fetch)],
+) -> Option<Finding> {
     let (command, fetch) = found.first()?;
     let what = &fetch.what;
     let severity = match kind {
@@ -266,8 +293,7 @@ fn of_kind(id: FileId, is_all: bool, kind: FetchKind, found: &[(&Command, Fetch)
             "name a version, best by an `ARG`",
         ),
     };
-    let mut finding =
-        Finding::new(RULE.id, severity, Confidence::Medium, message, (id, command.span)).help(help);
+    let mut finding = Finding::new(RULE.id, severity, confidence, message, (id, command.span)).help(help);
     for (other, _) in found.iter().skip(1).take(5) {
         finding = finding.also((id, other.span), "cached too");
     }

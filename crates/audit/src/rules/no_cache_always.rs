@@ -39,7 +39,7 @@
 //! - <https://github.com/moby/buildkit/issues/3412>
 
 use super::Rule;
-use crate::docker::{Action};
+use crate::docker::{Action, ComposeVerb, ImageTransfer};
 use crate::facts::{Build, DockerUse, Machine, Via, is_of_tests, machine_of_job};
 use crate::shell::{Certainty, Command, Editor, GuardKind};
 use crate::{Applicability, Confidence, Content, FileId, Finding, Fix, Project, ScriptPlace, Severity, Span};
@@ -138,7 +138,27 @@ fn of_command(project: &Project, used: DockerUse<'_>, findings: &mut Vec<Finding
         applicability: Applicability::Unsafe,
         edits,
     });
-    findings.push(finding(&format!("`{name}`"), (used.file, flag.span), Confidence::Medium).fix(fix));
+    let confidence = match deploys(used) {
+        true => Confidence::Medium,
+        false => Confidence::Low,
+    };
+    findings.push(finding(&format!("`{name}`"), (used.file, flag.span), confidence).fix(fix));
+}
+
+/// Whether the script goes on to start or to push something: it is no mere command to build anew, which somebody runs for that.
+fn deploys(used: DockerUse<'_>) -> bool {
+    let own = used.command.span;
+    let commands = used.script.script.commands();
+    let mut later = used.script.docker.iter().filter(|(index, _)| commands.get(*index).is_some_and(|one| one.span.start > own.start));
+    later.any(|(_, other)| {
+        matches!(
+            &other.action,
+            Action::ComposeUp(_)
+                | Action::StackDeploy(_)
+                | Action::Transfer(ImageTransfer::Push, _)
+                | Action::Compose(ComposeVerb::Push, _)
+        )
+    })
 }
 
 /// Whether it is a script of a CI: on what machine that runs is not known, and a new one has no cache to begin with.

@@ -224,7 +224,7 @@ fn of_dockerfile(
             (Some(literal), _) => (
                 Severity::Medium,
                 Confidence::Medium,
-                format!("`ENV {name}` holds its value: every container has the one that was built in, until the image is built again"),
+                format!("`ENV {name}` holds its value: it is in the image for everyone who has that, and what every container gets that is given no other"),
                 literal.name_span,
             ),
             (None, Some(argument)) if argument.value.is_none() && !is_passed(&name) => (

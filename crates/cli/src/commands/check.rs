@@ -46,6 +46,7 @@ pub fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
         contract: (!report.contract.is_empty()).then_some(&report.contract[..]),
         fixed: &fixed,
         suppressed: report.suppressed,
+        unsure: report.unsure.len(),
         files: report
             .project
             .files()
@@ -108,11 +109,11 @@ fn request(args: &CheckArgs) -> Result<CheckRequest, Failure> {
             SeverityArg::Medium => Severity::Medium,
             SeverityArg::High => Severity::High,
         },
-        min_confidence: match args.min_confidence {
+        min_confidence: args.min_confidence.map(|least| match least {
             ConfidenceArg::Low => Confidence::Low,
             ConfidenceArg::Medium => Confidence::Medium,
             ConfidenceArg::High => Confidence::High,
-        },
+        }),
         baseline: args.baseline.clone(),
         action,
     })

@@ -144,6 +144,45 @@ fn settings_suppress_and_exclude() {
 }
 
 #[test]
+fn what_is_not_sure_is_counted_and_shown_if_asked_for() {
+    let folder = Folder::new();
+    folder.write("compose.yaml", "services:\n  cache:\n    image: redis:latest\n");
+    folder.write(
+        "tests/Dockerfile",
+        "FROM debian:12\nRUN apt-get update\nRUN apt-get install -y git\n",
+    );
+    let summary = |arguments: &[&str]| {
+        let ended = folder.check(arguments);
+        (
+            ended.code,
+            ended.stdout.lines().last().unwrap_or_default().to_owned(),
+        )
+    };
+    let hidden = (
+        0,
+        "no findings; 2 less sure (--min-confidence low); 2 files".to_owned(),
+    );
+    assert_eq!(summary(&[]), hidden);
+    assert_eq!(summary(&["--fix"]).0, 0);
+    let all = (12, "2 findings: 2 low; 2 files".to_owned());
+    assert_eq!(summary(&["--min-confidence", "low"]), all);
+    let one = (12, "1 finding: 1 low; 2 files".to_owned());
+    assert_eq!(summary(&["--rule", "mutable-service-image"]), one);
+    folder.write("unstale.toml", "[check]\nmin-confidence = \"low\"\n");
+    assert_eq!(summary(&[]), all);
+    assert_eq!(summary(&["--min-confidence", "medium"]), hidden);
+    assert_eq!(folder.check(&["--format", "json"]).json()["summary"]["unsure"], 0);
+
+    // A baseline knows them all, whatever is shown when.
+    folder.write("unstale.toml", "[check]\nbaseline = \".unstale-baseline.json\"\n");
+    assert_eq!(folder.check(&["--write-baseline"]).code, 0);
+    let known = (0, "no findings; 2 suppressed; 2 files".to_owned());
+    assert_eq!(summary(&["--min-confidence", "low"]), known);
+    let ended = folder.check(&[]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "no findings; 2 files\n"));
+}
+
+#[test]
 fn a_baseline_knows_what_there_was_and_nothing_new() {
     let folder = folder();
     let written = folder.check(&["--write-baseline"]);

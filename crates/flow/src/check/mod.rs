@@ -25,8 +25,8 @@ pub struct CheckRequest {
     pub rules: Vec<String>,
     /// Findings below are left out.
     pub min_severity: Severity,
-    /// Findings below are left out.
-    pub min_confidence: Confidence,
+    /// Findings below are left out; none for what the settings say.
+    pub min_confidence: Option<Confidence>,
     /// Known findings; none for what the settings name.
     pub baseline: Option<PathBuf>,
     /// What is done beside looking.
@@ -57,6 +57,8 @@ pub struct CheckReport {
     pub findings: Vec<Finding>,
     /// How many more there were that a comment, a setting or the baseline knows.
     pub suppressed: usize,
+    /// What is not sure enough to be told.
+    pub unsure: Vec<Finding>,
     /// The lines of the contract.
     pub contract: Vec<Line>,
     /// The fixes that were applied.
@@ -182,11 +184,14 @@ pub fn check(request: &CheckRequest) -> Result<CheckReport, CheckError> {
         .map(|name| rule(name))
         .collect::<Result<Vec<_>, _>>()?;
     let loaded = read::load(request)?;
-    let checker = Checker::new(loaded.config.check.clone(), &only)?;
+    let mut settings = loaded.config.check.clone();
+    settings.min_confidence = request.min_confidence.or(settings.min_confidence);
+    let checker = Checker::new(settings, &only)?;
     let mut report = CheckReport {
         project: loaded.project,
         findings: Vec::new(),
         suppressed: 0,
+        unsure: Vec::new(),
         contract: Vec::new(),
         applied: Vec::new(),
         refused: Vec::new(),
@@ -223,6 +228,8 @@ pub fn check(request: &CheckRequest) -> Result<CheckReport, CheckError> {
         }
     }
     if let Action::WriteBaseline(path) = &request.action {
+        // One that is told later, as less is asked for, was there before.
+        report.findings.append(&mut report.unsure);
         let baseline = Baseline::of(&report.project, &report.findings);
         write::replace(&request.cwd.join(path), &baseline.to_text())?;
         report.recorded = Some(baseline.findings.len());
@@ -236,12 +243,13 @@ pub fn check(request: &CheckRequest) -> Result<CheckReport, CheckError> {
         Some(loaded.root.join(named))
     });
     if let Some(path) = baseline {
-        report.apply_baseline(&request.cwd.join(path))?;
+        // Of a part of the rules or of the files nobody knows what is gone.
+        let is_whole = only.is_empty() && request.paths.is_empty();
+        report.apply_baseline(&request.cwd.join(path), is_whole)?;
     }
-    let shown = |finding: &Finding| {
-        finding.severity >= request.min_severity && finding.confidence >= request.min_confidence
-    };
-    report.findings.retain(shown);
+    report
+        .findings
+        .retain(|finding| finding.severity >= request.min_severity);
     Ok(report)
 }
 
@@ -249,9 +257,10 @@ impl CheckReport {
     fn take(&mut self, found: unstale_audit::Report) {
         self.findings = found.findings;
         self.suppressed = found.suppressed;
+        self.unsure = found.unsure;
     }
 
-    fn apply_baseline(&mut self, path: &Path) -> Result<(), CheckError> {
+    fn apply_baseline(&mut self, path: &Path, is_whole: bool) -> Result<(), CheckError> {
         let path = path.to_owned();
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
@@ -261,10 +270,10 @@ impl CheckReport {
             Ok(baseline) => baseline,
             Err(source) => return Err(CheckError::Baseline { path, source }),
         };
-        let (known, gone) = baseline.apply(&self.project, &mut self.findings);
+        let (known, gone) = baseline.apply(&self.project, &mut self.findings, &mut self.unsure);
         self.suppressed += known;
-        if !gone.is_empty() {
-            let count = gone.len();
+        if is_whole && gone > 0 {
+            let count = gone;
             self.notes.push(format!(
                 "{count} of the baseline's findings are gone; unstale check --write-baseline takes them out"
             ));
@@ -303,7 +312,7 @@ pub fn propose_contract(cwd: &Path) -> Result<Contract, CheckError> {
         paths: Vec::new(),
         rules: Vec::new(),
         min_severity: Severity::Info,
-        min_confidence: Confidence::Low,
+        min_confidence: None,
         baseline: None,
         action: Action::Contract,
     })?;

@@ -25,6 +25,9 @@ pub struct Drawn {
     rules: BTreeMap<&'static str, (usize, Vec<Entry>)>,
 }
 
+/// How many of a rule in a project are offered.
+const ALIKE: usize = 5;
+
 /// How many of a rule are kept to draw from.
 const KEPT: usize = 200;
 
@@ -38,11 +41,25 @@ impl Drawn {
         }
     }
 
-    /// Keeps a finding, or not (reservoir sampling).
-    pub fn offer(&mut self, name: &str, project: &Project, finding: &Finding) {
+    /// Keeps some of a project's findings, or none; of a thousand files that are alike, a few.
+    pub fn offer<'f>(&mut self, name: &str, project: &Project, findings: impl Iterator<Item = &'f Finding>) {
         if self.wanted == 0 {
             return;
         }
+        let mut by_rule: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+        for finding in findings {
+            by_rule.entry(finding.rule).or_default().push(finding);
+        }
+        for mut findings in by_rule.into_values() {
+            findings.shuffle(&mut self.random);
+            for finding in findings.into_iter().take(ALIKE) {
+                self.keep(name, project, finding);
+            }
+        }
+    }
+
+    /// Keeps a finding, or not (reservoir sampling).
+    fn keep(&mut self, name: &str, project: &Project, finding: &Finding) {
         let (key, limit) = match self.uniform {
             true => ("", self.wanted),
             false => (finding.rule, KEPT),

@@ -37,6 +37,7 @@ pub fn json(view: &CheckView<'_>) -> String {
                 "unsafe": fixable(findings, Applicability::Unsafe),
             },
             "suppressed": view.suppressed,
+            "unsure": view.unsure,
             "files": view.files,
             "duration_ms": u64::try_from(view.elapsed.as_millis()).unwrap_or(u64::MAX),
         },

@@ -46,6 +46,8 @@ pub struct CheckView<'a> {
     pub fixed: &'a [Fixed],
     /// How many findings are suppressed by comments, configuration or the baseline.
     pub suppressed: usize,
+    /// How many findings are not sure enough to be shown.
+    pub unsure: usize,
     /// How many files were checked; manifests of packages are only read.
     pub files: usize,
     /// How long it took.

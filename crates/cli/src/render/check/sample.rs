@@ -16,6 +16,7 @@ pub(super) struct Sample {
     pub contract: Option<Vec<ContractLine>>,
     pub fixed: Vec<Fixed>,
     pub suppressed: usize,
+    pub unsure: usize,
 }
 
 impl Sample {
@@ -30,6 +31,7 @@ impl Sample {
             contract: None,
             fixed: Vec::new(),
             suppressed: 0,
+            unsure: 0,
         }
     }
 
@@ -41,6 +43,7 @@ impl Sample {
             contract: self.contract.as_deref(),
             fixed: &self.fixed,
             suppressed: self.suppressed,
+            unsure: self.unsure,
             files: self.project.files().count(),
             elapsed: Duration::from_millis(12),
             rules: &rule,
@@ -102,6 +105,7 @@ pub(super) fn shop() -> Sample {
     ];
     let mut sample = Sample::new(&files, findings);
     sample.suppressed = 2;
+    sample.unsure = 3;
     sample.notes = vec!["secret/: permission denied".to_owned()];
     sample.fixed = vec![Fixed {
         path: "Makefile".to_owned(),

@@ -50,7 +50,7 @@ pub fn sarif(view: &CheckView<'_>) -> String {
                 "toolExecutionNotifications": notes.collect::<Vec<_>>(),
             }],
             "results": results.collect::<Vec<_>>(),
-            "properties": { "suppressed": view.suppressed },
+            "properties": { "suppressed": view.suppressed, "unsure": view.unsure },
         }],
     }))
 }

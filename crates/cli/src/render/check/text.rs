@@ -66,7 +66,7 @@ pub fn text(view: &CheckView<'_>, look: Look) -> String {
     text
 }
 
-/// `3 findings: 2 high, 1 low (1 can be fixed with --fix); 2 suppressed; 37 files`.
+/// `3 findings: 2 high, 1 low (1 can be fixed with --fix); 2 suppressed; 1 less sure (--min-confidence low); 37 files`.
 pub fn summary(view: &CheckView<'_>) -> String {
     let findings = view.findings;
     let mut text = match findings.len() {
@@ -92,6 +92,9 @@ pub fn summary(view: &CheckView<'_>) -> String {
     };
     if view.suppressed > 0 {
         let _ = write!(text, "; {} suppressed", view.suppressed);
+    }
+    if view.unsure > 0 {
+        let _ = write!(text, "; {} less sure (--min-confidence low)", view.unsure);
     }
     let _ = write!(text, "; {}", counted(view.files, "file"));
     text
