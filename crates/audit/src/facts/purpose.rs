@@ -3,6 +3,7 @@
 //! It is a guess from names and settings, for how much harm a finding can do. It decides no finding by itself.
 
 use crate::compose::Service;
+use crate::compose::project::ComposeProject;
 
 /// What a service is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +121,7 @@ pub fn is_of_tests(path: &str) -> bool {
 }
 
 /// What a service is for. `path` is the file that says what the finding is about.
-pub fn purpose(path: &str, service: &Service) -> Purpose {
+fn purpose(path: &str, service: &Service) -> Purpose {
     let named = |parts: &[&str]| {
         let mut words = path.split(['/', '.', '-', '_']);
         words.any(|word| parts.contains(&word.to_ascii_lowercase().as_str()))
@@ -174,6 +175,26 @@ pub fn purpose(path: &str, service: &Service) -> Purpose {
     {
         true => Purpose::Deployment,
         false => Purpose::Unsaid,
+    }
+}
+
+/// Whether somebody develops with a project's services, and none is deployed.
+pub fn is_for_development(compose: &ComposeProject) -> bool {
+    let purposes = || {
+        compose
+            .services
+            .iter()
+            .map(|service| purpose(&service.place.path, service))
+    };
+    purposes().any(|purpose| purpose == Purpose::Development)
+        && !purposes().any(|purpose| purpose == Purpose::Deployment)
+}
+
+/// What a service of a project is for: where nothing says it of the service itself, what the others are for.
+pub fn purpose_within(compose: &ComposeProject, path: &str, service: &Service) -> Purpose {
+    match purpose(path, service) {
+        Purpose::Unsaid if is_for_development(compose) => Purpose::Development,
+        own => own,
     }
 }
 

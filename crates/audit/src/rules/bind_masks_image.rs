@@ -73,7 +73,7 @@
 use super::Rule;
 use crate::compose::{Mount, MountKind, Service};
 use crate::facts::{
-    BuiltService, Filled, Filling, Purpose, built_services, files_below, is_code, is_ignored, mount_place, mount_target, purpose,
+    BuiltService, Filled, Filling, Purpose, built_services, files_below, is_code, is_ignored, mount_place, mount_target, purpose_within,
 };
 use crate::{Confidence, FileId, Finding, Project, Severity, Span};
 use std::collections::{BTreeMap, BTreeSet};
@@ -145,7 +145,7 @@ fn mask<'a>(project: &Project, built: &BuiltService<'a>, mount: &'a Mount) -> Op
         let other = |path: &str| !is_code(path) || ignored(path);
         built.paths.parts_hidden_by(project, &other, &target).first().map(|(filled, _)| filled.span)
     })?;
-    let severity = match purpose(&mount.place.path, built.service) {
+    let severity = match purpose_within(built.compose, &mount.place.path, built.service) {
         Purpose::Development => Severity::Info,
         Purpose::Unsaid => Severity::Low,
         Purpose::Deployment => Severity::Medium,

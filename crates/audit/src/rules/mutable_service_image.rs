@@ -43,7 +43,7 @@ use super::Rule;
 use crate::compose::project::ComposeProject;
 use crate::compose::{Service, Text};
 use crate::docker::{Action, ComposeVerb, ImageTransfer};
-use crate::facts::{DockerUse, ImageName, Machine, Maker, Purpose, purpose};
+use crate::facts::{DockerUse, ImageName, Machine, Maker, is_for_development};
 use crate::{Confidence, Finding, Project, Severity, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -58,8 +58,8 @@ pub(super) const RULE: Rule = Rule::new(
 /// How a Compose project is started.
 #[derive(Default)]
 struct Started<'a> {
-    /// By a command on a machine that keeps its images.
-    kept: Option<DockerUse<'a>>,
+    /// By commands on machines that keep their images.
+    kept: Vec<DockerUse<'a>>,
     /// By a command whose machine is not known.
     unknown: bool,
     /// By a command on a new machine.
@@ -93,7 +93,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             let is_part = matches!(&found.docker.action, Action::ComposeUp(up) if !up.services.is_empty());
             match project.machine_of(found) {
                 Machine::Kept if is_part && compose.files.iter().any(|path| has_part(path, TRIALS)) => started.unknown = true,
-                Machine::Kept => started.kept = started.kept.or(Some(found)),
+                Machine::Kept => started.kept.push(found),
                 Machine::New => started.new = true,
                 Machine::Unknown => started.unknown = true,
             }
@@ -109,7 +109,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         project.facts().compose.iter().filter(is_pulled).flat_map(places).collect();
     for compose in &project.facts().compose {
         let known = started.get(compose.files.as_slice());
-        let is_new_each_time = known.is_some_and(|known| known.new && known.kept.is_none() && !known.unknown);
+        let is_new_each_time = known.is_some_and(|known| known.new && known.kept.is_empty() && !known.unknown);
         if is_pulled_somewhere
             || is_new_each_time
             || is_watched(compose)
@@ -120,25 +120,54 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             .services
             .iter()
             .filter_map(|service| moving(project, service));
-        let moving = moving.filter(|(_, name, _)| !pulled.contains(&name.repository));
+        let moving = moving.filter(|moving| !pulled.contains(&moving.name.repository));
         // A file of a test is started where nothing is kept for long, and `docker stack deploy` asks the registry.
         let of_name = |parts: &[&str]| compose.files.iter().any(|path| has_part(path, parts));
-        let is_trial = known.is_none_or(|known| known.kept.is_none()) && of_name(TRIALS);
+        let is_trial = known.is_none_or(|known| known.kept.is_empty()) && of_name(TRIALS);
         if is_trial || of_name(&["stack", "swarm", "dockerapp"]) {
             continue;
         }
         let moving: Vec<_> = moving
-            .filter(|(image, ..)| seen.insert((image.place.path.clone(), image.place.span)))
+            .filter(|moving| seen.insert((moving.image.place.path.clone(), moving.image.place.span)))
             .collect();
-        let starter = known.and_then(|known| known.kept).filter(|_| !is_for_development(compose));
-        findings.extend(of(project, starter, &moving));
+        let kept = known.map_or(&[][..], |known| &known.kept);
+        let kept = if is_for_development(compose) { &[] } else { kept };
+        let (started, others): (Vec<_>, Vec<_>) = moving
+            .into_iter()
+            .partition(|moving| kept.iter().any(|used| starts(compose, *used, moving.service)));
+        let starter = started.first().and_then(|first| kept.iter().find(|used| starts(compose, **used, first.service)));
+        findings.extend(of(project, starter.copied(), &started));
+        findings.extend(of(project, None, &others));
     }
 }
 
-/// Whether somebody develops with a project's services, and none is deployed.
-fn is_for_development(compose: &ComposeProject) -> bool {
-    let purposes = || compose.services.iter().map(|service| purpose(&service.place.path, service));
-    purposes().any(|purpose| purpose == Purpose::Development) && !purposes().any(|purpose| purpose == Purpose::Deployment)
+/// Whether a command starts a service: it names it or one that depends on it, or all, and asks for its profile.
+fn starts(compose: &ComposeProject, used: DockerUse<'_>, service: &Service) -> bool {
+    let Action::ComposeUp(up) = &used.docker.action else {
+        return true;
+    };
+    if up.services.is_empty() {
+        let asked = used.docker.project.iter().flat_map(|project| &project.profiles);
+        let mut own = service.profiles.iter().map(|profile| profile.value.as_str());
+        let asked: Vec<&str> = asked.map(String::as_str).collect();
+        return service.profiles.is_empty() || own.any(|own| asked.contains(&own) || asked.contains(&"*"));
+    }
+    let mut wanted: Vec<&str> = up.services.iter().map(|service| service.text.as_str()).collect();
+    let mut at = 0;
+    while let Some(name) = wanted.get(at).copied() {
+        // A variable can name any.
+        if name == service.name || name.contains('$') {
+            return true;
+        }
+        let more = compose.services.iter().filter(|other| other.name == name && !up.no_deps);
+        for dependency in more.flat_map(|other| &other.depends_on) {
+            if !wanted.contains(&dependency.service.as_str()) {
+                wanted.push(&dependency.service);
+            }
+        }
+        at += 1;
+    }
+    false
 }
 
 /// Parts of paths of files that something is tried out with.
@@ -172,7 +201,15 @@ fn is_watched(compose: &ComposeProject) -> bool {
     })
 }
 
-fn moving<'c>(project: &Project, service: &'c Service) -> Option<(&'c Text, ImageName, Option<Maker>)> {
+/// A service whose image moves.
+struct Moving<'c> {
+    service: &'c Service,
+    image: &'c Text,
+    name: ImageName,
+    maker: Option<Maker>,
+}
+
+fn moving<'c>(project: &Project, service: &'c Service) -> Option<Moving<'c>> {
     if service.build.is_some() || service.pull_policy.is_some() {
         return None;
     }
@@ -180,19 +217,21 @@ fn moving<'c>(project: &Project, service: &'c Service) -> Option<(&'c Text, Imag
     let name = ImageName::parse(&image.value)?;
     name.moving_tag()?;
     let maker = project.facts().images.maker(&name);
-    (maker != Some(Maker::Here) && name.is_pullable()).then_some((image, name, maker))
+    (maker != Some(Maker::Here) && name.is_pullable()).then_some(Moving {
+        service,
+        image,
+        name,
+        maker,
+    })
 }
 
 fn of(
     project: &Project,
     starter: Option<DockerUse<'_>>,
-    moving: &[(&Text, ImageName, Option<Maker>)],
+    moving: &[Moving<'_>],
 ) -> Option<Finding> {
-    let (image, _, _) = moving
-        .iter()
-        .find(|(_, _, maker)| maker.is_some())
-        .or(moving.first())?;
-    let distinct: BTreeSet<&str> = moving.iter().map(|(image, ..)| image.value.as_str()).collect();
+    let Moving { image, .. } = moving.iter().find(|moving| moving.maker.is_some()).or(moving.first())?;
+    let distinct: BTreeSet<&str> = moving.iter().map(|moving| moving.image.value.as_str()).collect();
     let others = match distinct.len() {
         1 => String::new(),
         2 => " and one more".to_owned(),
@@ -214,9 +253,10 @@ fn of(
     }
     let rest = moving
         .iter()
-        .filter(|(other, ..)| other.place != image.place)
+        .map(|moving| moving.image)
+        .filter(|other| other.place != image.place)
         .take(8);
-    for (other, ..) in rest {
+    for other in rest {
         if let Some(file) = project.find(&other.place.path) {
             finding = finding.also((file, other.place.value), "moves too");
         }

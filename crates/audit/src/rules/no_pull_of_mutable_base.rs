@@ -291,7 +291,16 @@ fn is_partial_version(tag: &str) -> bool {
     let parts: Vec<&str> = version.split('.').collect();
     let is_number =
         |part: &&str| !part.is_empty() && part.len() < 4 && part.chars().all(|c| c.is_ascii_digit());
-    parts.len() < 3 && parts.iter().all(is_number)
+    parts.len() < 3 && parts.iter().all(is_number) && !tag.split('-').skip(1).any(is_of_one_build)
+}
+
+/// Whether a part of a tag names one build: `build3`, `r7`, `20260131`, a commit.
+fn is_of_one_build(part: &str) -> bool {
+    let digits = part.trim_start_matches("build").trim_start_matches(['b', 'r']);
+    let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let is_named = is_number && digits.len() < part.len();
+    let is_commit = part.len() >= 7 && part.chars().all(|c| c.is_ascii_hexdigit());
+    is_named || is_commit || is_number && digits.len() >= 6
 }
 
 fn of(project: &Project, found: DockerUse<'_>, bases: &[Base]) -> Option<Finding> {

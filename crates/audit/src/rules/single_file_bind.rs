@@ -116,6 +116,13 @@ fn runs_once(compose: &ComposeProject, service: &Service) -> bool {
     dependencies.any(|one| one.service == service.name && one.condition == "service_completed_successfully")
 }
 
+/// Whether a folder is for what runs when a container starts: `/docker-entrypoint-initdb.d`, `/etc/init/ready.d`.
+fn is_in_folder_of_start(target: &str) -> bool {
+    let folder = target.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let words = folder.split(['/', '-', '_', '.']);
+    words.into_iter().any(|word| matches!(word, "init" | "initdb" | "entrypoint" | "bootstrap" | "startup"))
+}
+
 /// The file of the checked folder that is mounted, and that matters while the service runs.
 fn single_file(project: &Project, mount: &Mount) -> Option<String> {
     if mount.kind != MountKind::Bind {
@@ -124,6 +131,6 @@ fn single_file(project: &Project, mount: &Mount) -> Option<String> {
     let path = resolve(&mount.place.folder, mount.source.as_deref()?)?;
     let target = mount_target(mount)?;
     // Read once, when a container starts or a database is made: what is new there needs a restart however it is mounted.
-    let is_of_start = target.starts_with("/docker-entrypoint-initdb.d/") || target.ends_with(".sh") || path.ends_with(".sh");
+    let is_of_start = [&target, &path].iter().any(|path| path.ends_with(".sh") || path.ends_with(".sql")) || is_in_folder_of_start(&target);
     (project.tree().files.contains(&path) && !is_of_start).then_some(path)
 }

@@ -66,7 +66,7 @@ mod declared;
 use super::Rule;
 use crate::compose::{Mount, MountKind};
 use crate::docker::Action;
-use crate::facts::{Purpose, purpose, BuiltService, Filled, Filling, built_services, is_code, is_ignored, mount_place, mount_target};
+use crate::facts::{Purpose, purpose_within, BuiltService, Filled, Filling, built_services, is_code, is_ignored, mount_place, mount_target};
 use crate::{Confidence, FileId, Finding, Project, Severity};
 use std::collections::BTreeSet;
 
@@ -107,7 +107,7 @@ fn of_mount(project: &Project, built: &BuiltService<'_>, mount: &Mount) -> Optio
         return None;
     }
     let target = mount_target(mount)?;
-    let hidden = hidden(project, built, &target)?.for_purpose(purpose(&mount.place.path, built.service));
+    let hidden = hidden(project, built, &target)?.for_purpose(purpose_within(built.compose, &mount.place.path, built.service));
     let service = &built.service.name;
     let volume = match &mount.source {
         Some(name) if is_named => format!("volume `{name}`"),

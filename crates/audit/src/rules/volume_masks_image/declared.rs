@@ -2,7 +2,7 @@
 
 use super::{RULE, hidden, shown};
 use crate::compose::MountKind;
-use crate::facts::{BuiltService, DeclaredVolume, below, mount_target, purpose};
+use crate::facts::{BuiltService, DeclaredVolume, below, mount_target, purpose_within};
 use crate::{FileId, Finding, Project, Span};
 use std::collections::BTreeSet;
 
@@ -44,7 +44,7 @@ pub(super) fn check(project: &Project, services: &[BuiltService<'_>], findings: 
                     "copy to a path outside of `{path}`, or start with `docker compose up --renew-anon-volumes {service}`"
                 ),
             };
-            let hidden = hidden.for_purpose(purpose(&built.service.place.path, built.service));
+            let hidden = hidden.for_purpose(purpose_within(built.compose, &built.service.place.path, built.service));
             let (severity, confidence) = (hidden.severity, hidden.confidence);
             let finding = Finding::new(RULE.id, severity, confidence, message, place).help(help);
             findings.push(shown(finding, built.dockerfile, &hidden));
