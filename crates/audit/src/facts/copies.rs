@@ -1,7 +1,7 @@
 //! What a Dockerfile copies from its build context, and where to.
 
-use super::resolve;
-use crate::Span;
+use super::{BuildContext, PathKind, is_code, resolve};
+use crate::{Project, Span};
 use unstale_dockerfile::{Dockerfile, Stage};
 
 /// A `COPY` or `ADD` of files of the build context.
@@ -92,6 +92,21 @@ pub fn context_copies(dockerfile: &Dockerfile) -> Vec<ContextCopy> {
         }
     }
     copies
+}
+
+/// The source that brings code: the whole context, or a folder of it that has some.
+pub fn brings_code<'c>(
+    project: &Project,
+    context: &BuildContext,
+    copy: &'c ContextCopy,
+) -> Option<&'c ContextSource> {
+    let has_code = |folder: &str| {
+        context.kind(project, folder) == Some(PathKind::Folder)
+            && context.files_below(project, folder).any(is_code)
+    };
+    copy.sources
+        .iter()
+        .find(|source| source.is_whole() || source.path.as_deref().is_some_and(has_code))
 }
 
 /// A source as a path of the context: the engine takes `/x` for `x`, and does not go above the context.

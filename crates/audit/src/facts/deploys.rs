@@ -1,6 +1,7 @@
 //! Where commands run, and which Compose project they are about.
 
 use super::commands::DockerUse;
+use super::started::{Variable, files_of_variable};
 use super::{Build, Via, resolve};
 use crate::compose::project::ComposeProject;
 use crate::docker::{Action, BuilderAction};
@@ -217,6 +218,26 @@ impl Project {
                 .filter_map(paths)
                 .find_map(|paths| holds(&paths))
                 .unwrap_or_default();
+        }
+        // A variable of the file can name others.
+        match files_of_variable(self.file(found.file).source.text()) {
+            Variable::Unset => {}
+            Variable::Unknown => return Vec::new(),
+            Variable::Files(files) => {
+                let paths = |folder: &String| -> Option<Vec<String>> {
+                    files.iter().map(|file| resolve(folder, file)).collect()
+                };
+                let of = |paths: Vec<String>| {
+                    all.iter()
+                        .find(|compose| paths.iter().all(|path| compose.files.contains(path)))
+                };
+                return folders
+                    .iter()
+                    .filter_map(paths)
+                    .find_map(of)
+                    .into_iter()
+                    .collect();
+            }
         }
         let is_default = |compose: &&ComposeProject| {
             let first = compose.files.first().and_then(|path| path.rsplit('/').next());

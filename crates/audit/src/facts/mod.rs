@@ -26,6 +26,7 @@ mod paths;
 mod purpose;
 mod secret_names;
 mod stage_role;
+mod started;
 pub(crate) mod units;
 
 pub use artifacts::{Artifact, ArtifactKind, Manifests};
@@ -34,7 +35,7 @@ pub use built_services::{BuiltService, built_services, is_code, is_ignored, moun
 pub use commands::DockerUse;
 pub use commit::{CommitArg, CommitUse, DEFAULT_COMMIT_ARG, Given, commit_args, given};
 pub use contexts::{BuildContext, ContextIgnore, ContextOrigin, PathKind};
-pub use copies::{ContextCopy, ContextSource, context_copies, working_folders};
+pub use copies::{ContextCopy, ContextSource, brings_code, context_copies, working_folders};
 pub use deploys::{Machine, machine_of_job};
 pub use fetches::{Fetch, FetchKind, checks_content, fetch_of, git_verb, pins_clone};
 pub use image_paths::{DeclaredVolume, Filled, Filling, ImagePaths, below, clean, files_below, image_paths};
@@ -45,6 +46,7 @@ pub use paths::resolve;
 pub use purpose::{Purpose, is_for_development, is_of_tests, purpose_within};
 pub use secret_names::{SecretValue, is_secret_name, secret_value};
 pub use stage_role::{StageRole, stage_role};
+pub use started::starts_service;
 
 use crate::Project;
 use crate::compose::project::ComposeProject;

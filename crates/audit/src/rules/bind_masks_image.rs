@@ -71,6 +71,7 @@
 //!   directories exist, the pre-existing files are obscured by the mount".
 
 use super::Rule;
+use super::volume_masks_image::is_data;
 use crate::compose::{Mount, MountKind, Service};
 use crate::facts::{
     BuiltService, Filled, Filling, Purpose, built_services, files_below, is_code, is_ignored, mount_place, mount_target, purpose_within,
@@ -174,7 +175,7 @@ fn is_code_of(project: &Project, filled: &Filled, target: &str) -> bool {
         }
         Filling::Other => {
             let name = target.rsplit('/').next().unwrap_or_default();
-            filled.path == target && (is_code(target) || !name.contains('.') && !name.ends_with("file"))
+            filled.path == target && !is_data(target) && (is_code(target) || !name.contains('.') && !name.ends_with("file"))
         }
         Filling::Clone => true,
         Filling::File(None) | Filling::Pattern | Filling::Install(_) | Filling::Output(_) => false,

@@ -49,6 +49,9 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             continue;
         }
         let mut finding = switched_off(setting, "DOCKER_BUILDKIT");
+        if !builds_in(project, setting.file) {
+            finding.confidence = Confidence::Low;
+        }
         // A machine that is new each time has no images from before.
         if is_for_new_machines(project, setting.file) {
             finding.severity = Severity::Info;
@@ -107,6 +110,13 @@ fn is_for_new_machines(project: &Project, file: FileId) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a file builds images itself: what else a setting of it reaches, no file says.
+fn builds_in(project: &Project, file: FileId) -> bool {
+    let mut own = project.docker_commands().filter(|used| used.file == file);
+    !matches!(project.file(file).content, Content::Script)
+        || own.any(|used| matches!(used.docker.action, Action::Build(_) | Action::ComposeBuild(_) | Action::ComposeUp(_)))
 }
 
 fn switched_off(setting: &EnvSetting, name: &str) -> Finding {

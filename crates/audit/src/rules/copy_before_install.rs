@@ -49,7 +49,7 @@
 
 use super::Rule;
 use crate::facts::{
-    BuildContext, ContextCopy, ContextSource, DependencyInstall, Installs, Manager, PathKind, context_copies,
+    BuildContext, ContextCopy, ContextSource, DependencyInstall, Installs, Manager, brings_code, context_copies,
     dependency_installs,
 };
 use crate::shell::Command;
@@ -83,7 +83,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         let copies = context_copies(dockerfile);
         let mut told: Vec<usize> = Vec::new();
         for copy in &copies {
-            let Some(source) = broad(project, context, copy) else {
+            let Some(source) = brings_code(project, context, copy) else {
                 continue;
             };
             let behind: Vec<(&DependencyInstall, Option<String>)> = installs
@@ -141,7 +141,7 @@ fn help(project: &Project, context: &BuildContext, behind: &[(&DependencyInstall
             installs.push(&install.name);
         }
         let Some(manifest) = manifest else { continue };
-        for file in std::iter::once(manifest.clone()).chain(beside(project, context, manifest)) {
+        for file in std::iter::once(manifest.clone()).chain(beside(project, context, install, manifest)) {
             if !files.contains(&file) {
                 files.push(file);
             }
@@ -169,17 +169,32 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// What managers of packages read beside a `package.json`.
-const BESIDE_PACKAGE: &[&str] = &["pnpm-workspace.yaml", ".npmrc", ".yarnrc.yml"];
+/// What a manager of packages reads beside its manifest.
+fn read_beside(manager: Manager) -> &'static [&'static str] {
+    match manager {
+        Manager::Npm => &["package-lock.json", "npm-shrinkwrap.json", ".npmrc"],
+        Manager::Yarn => &["yarn.lock", ".npmrc", ".yarnrc.yml"],
+        Manager::Pnpm => &["pnpm-lock.yaml", "pnpm-workspace.yaml", ".npmrc"],
+        Manager::Bun => &["bun.lock", "bun.lockb", ".npmrc"],
+        Manager::Poetry => &["poetry.lock"],
+        Manager::Uv => &["uv.lock"],
+        Manager::Pipenv => &["Pipfile.lock"],
+        Manager::Pdm => &["pdm.lock"],
+        Manager::Go => &["go.sum"],
+        Manager::Cargo => &["Cargo.lock"],
+        Manager::Bundler => &["Gemfile.lock"],
+        Manager::Composer => &["composer.lock"],
+        Manager::Mix => &["mix.lock"],
+        Manager::Dart => &["pubspec.lock"],
+        Manager::Swift => &["Package.resolved"],
+        _ => &[],
+    }
+}
 
 /// The lock files and settings beside a manifest.
-fn beside(project: &Project, context: &BuildContext, manifest: &str) -> Vec<String> {
+fn beside(project: &Project, context: &BuildContext, install: &DependencyInstall, manifest: &str) -> Vec<String> {
     let folder = manifest.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let settings = match manifest.ends_with("package.json") {
-        true => BESIDE_PACKAGE,
-        false => &[],
-    };
-    let names = super::dockerignore_hides_source::LOCK_FILES.iter().chain(settings);
+    let names = read_beside(install.manager).iter();
     names.filter_map(|name| find(project, context, folder, name)).filter(|path| path != manifest).collect()
 }
 
@@ -190,8 +205,9 @@ fn with_manifest(project: &Project, context: &BuildContext, manifest: &str) -> O
     // Where packages are parts of a workspace, the scripts of its top run.
     let packages: Vec<&PackageManifest> =
         [manifest, base].iter().filter_map(|path| project.package(&context.join(path))).collect();
-    let is_workspace = packages.first().is_some_and(|package| package.has_workspaces)
-        || find(project, context, folder, "pnpm-workspace.yaml").is_some();
+    let is_workspace = base == "package.json"
+        && (packages.first().is_some_and(|package| package.has_workspaces)
+            || find(project, context, folder, "pnpm-workspace.yaml").is_some());
     let script = packages.iter().find_map(|package| package.install_scripts.first());
     let workspace = "the manifests of the workspace's packages".to_owned();
     let needed = |script: &str| format!("what `{script}` needs of the code");
@@ -200,20 +216,6 @@ fn with_manifest(project: &Project, context: &BuildContext, manifest: &str) -> O
         (true, None) => Some(workspace),
         (false, script) => script.map(|script| needed(script)),
     }
-}
-
-/// The source that brings code: the whole context, or a folder of it with more than a few files.
-fn broad<'c>(project: &Project, context: &BuildContext, copy: &'c ContextCopy) -> Option<&'c ContextSource> {
-    copy.sources.iter().find(|source| {
-        source.is_whole()
-            || source.path.as_deref().is_some_and(|path| {
-                context.kind(project, path) == Some(PathKind::Folder)
-                    && context.files_below(project, path).any(|file| {
-                        let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
-                        super::dockerignore_hides_source::CODE.contains(&extension)
-                    })
-            })
-    })
 }
 
 /// Whether dependencies were installed before the copy too: what comes behind adds what the code asks for.

@@ -48,7 +48,7 @@
 use super::Rule;
 use super::host_artifacts_in_context::{build_stage, copies_whole, listed, place_name, worst};
 use crate::facts::{ContextIgnore, ContextOrigin, Manifests};
-use crate::{Finding, Project, ScriptPlace, Severity};
+use crate::{Confidence, Finding, Project, ScriptPlace, Severity};
 use std::collections::BTreeMap;
 
 pub(super) const RULE: Rule = Rule::new(
@@ -122,6 +122,8 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             RULE.id,
             severity,
             match artifacts.is_empty() {
+                // Below the top there is no `.git`; what else lies there no file says.
+                true if !context.folder.is_empty() => Confidence::Low,
                 true => context.confidence(),
                 false => context.confidence().min(found.confidence(&artifacts)),
             },

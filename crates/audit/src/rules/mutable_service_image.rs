@@ -43,7 +43,7 @@ use super::Rule;
 use crate::compose::project::ComposeProject;
 use crate::compose::{Service, Text};
 use crate::docker::{Action, ComposeVerb, ImageTransfer};
-use crate::facts::{DockerUse, ImageName, Machine, Maker, is_for_development};
+use crate::facts::{DockerUse, ImageName, Machine, Maker, is_for_development, starts_service};
 use crate::{Confidence, Finding, Project, Severity, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -92,6 +92,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             // Of a project for tests somebody starts what they need.
             let is_part = matches!(&found.docker.action, Action::ComposeUp(up) if !up.services.is_empty());
             match project.machine_of(found) {
+                Machine::Kept if has_part(project.file(found.file).source.path(), TRIALS) => started.unknown = true,
                 Machine::Kept if is_part && compose.files.iter().any(|path| has_part(path, TRIALS)) => started.unknown = true,
                 Machine::Kept => started.kept.push(found),
                 Machine::New => started.new = true,
@@ -134,40 +135,11 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         let kept = if is_for_development(compose) { &[] } else { kept };
         let (started, others): (Vec<_>, Vec<_>) = moving
             .into_iter()
-            .partition(|moving| kept.iter().any(|used| starts(compose, *used, moving.service)));
-        let starter = started.first().and_then(|first| kept.iter().find(|used| starts(compose, **used, first.service)));
+            .partition(|moving| kept.iter().any(|used| starts_service(compose, used.docker, moving.service)));
+        let starter = started.first().and_then(|first| kept.iter().find(|used| starts_service(compose, used.docker, first.service)));
         findings.extend(of(project, starter.copied(), &started));
         findings.extend(of(project, None, &others));
     }
-}
-
-/// Whether a command starts a service: it names it or one that depends on it, or all, and asks for its profile.
-fn starts(compose: &ComposeProject, used: DockerUse<'_>, service: &Service) -> bool {
-    let Action::ComposeUp(up) = &used.docker.action else {
-        return true;
-    };
-    if up.services.is_empty() {
-        let asked = used.docker.project.iter().flat_map(|project| &project.profiles);
-        let mut own = service.profiles.iter().map(|profile| profile.value.as_str());
-        let asked: Vec<&str> = asked.map(String::as_str).collect();
-        return service.profiles.is_empty() || own.any(|own| asked.contains(&own) || asked.contains(&"*"));
-    }
-    let mut wanted: Vec<&str> = up.services.iter().map(|service| service.text.as_str()).collect();
-    let mut at = 0;
-    while let Some(name) = wanted.get(at).copied() {
-        // A variable can name any.
-        if name == service.name || name.contains('$') {
-            return true;
-        }
-        let more = compose.services.iter().filter(|other| other.name == name && !up.no_deps);
-        for dependency in more.flat_map(|other| &other.depends_on) {
-            if !wanted.contains(&dependency.service.as_str()) {
-                wanted.push(&dependency.service);
-            }
-        }
-        at += 1;
-    }
-    false
 }
 
 /// Parts of paths of files that something is tried out with.

@@ -6,7 +6,8 @@
 //! tested, nor steps after something that changes with each build or with its source: an `ARG` for that purpose, a remote `ADD` (for
 //! which BuildKit asks the server at every build).
 //!
-//! Confidence is low in a stage of tests, and for what tests read: an old one may be good enough.
+//! Confidence is low in a stage of tests, and for what tests read: an old one may be good enough; and behind a copy of code, with
+//! whose edits the step runs again.
 //!
 //! ## Why
 //!
@@ -42,11 +43,11 @@
 //! - <https://docs.docker.com/build/building/best-practices/#apt-get>
 
 use super::Rule;
-use crate::facts::{Fetch, FetchKind, PackageLists, checks_content, fetch_of, git_verb, is_of_tests, pins_clone};
+use crate::facts::{Fetch, FetchKind, PackageLists, brings_code, checks_content, context_copies, fetch_of, git_verb, is_of_tests, pins_clone};
 use crate::shell::Command;
 use crate::{Confidence, EmbeddedScript, FileId, Finding, Project, ScriptPlace, Severity, Span};
 use std::collections::BTreeMap;
-use unstale_dockerfile::{Declaration, DeclarationKind, Dockerfile, Instruction};
+use unstale_dockerfile::{Declaration, DeclarationKind, Dockerfile, Instruction, base_chain};
 
 pub(super) const RULE: Rule = Rule::new(
     "network-fetch-frozen",
@@ -231,13 +232,30 @@ impl Step<'_> {
                 kind == FetchKind::Clone && found.len() == 1 && is_only_source(project, id, dockerfile);
             let is_of_tests = is_stage_of_tests(dockerfile, instruction)
                 || found.iter().all(|(_, fetch)| is_test_input(&fetch.what));
-            let confidence = match is_of_tests {
+            let confidence = match is_of_tests || follows_code(project, id, dockerfile, instruction) {
                 true => Confidence::Low,
                 false => Confidence::Medium,
             };
             findings.extend(of_kind(id, is_all && !is_of_tests, kind, confidence, &found));
         }
     }
+}
+
+/// Whether code is copied before an instruction: every edit runs it again.
+fn follows_code(project: &Project, id: FileId, dockerfile: &Dockerfile, instruction: usize) -> bool {
+    let stages = dockerfile.stages();
+    let Some(stage) = stages.iter().find(|stage| stage.instructions.contains(&instruction)) else {
+        return false;
+    };
+    let mut contexts = project.facts().contexts.iter().filter(|context| context.dockerfile == id);
+    let Some(context) = contexts.next() else {
+        return false;
+    };
+    context_copies(dockerfile).iter().any(|copy| {
+        copy.instruction < instruction
+            && base_chain(&stages, stage.index).any(|base| base.index == copy.stage)
+            && brings_code(project, context, copy).is_some()
+    })
 }
 
 /// Whether an instruction stands in a stage that tests what others make.

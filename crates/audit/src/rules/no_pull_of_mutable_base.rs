@@ -47,10 +47,11 @@
 
 use super::Rule;
 use super::by_place::ByPlace;
-use crate::compose::project::dockerfile_of;
+use crate::compose::Service;
+use crate::compose::project::{ComposeProject, dockerfile_of};
 use crate::docker::{Action, DockerCommand, ImageTransfer, PruneScope, Tool};
 use crate::facts::flow::{Item, Start};
-use crate::facts::{DockerUse, ImageName, Machine, Maker, Via};
+use crate::facts::{DockerUse, ImageName, Machine, Maker, Via, starts_service};
 use crate::shell::Editor;
 use crate::{Applicability, Confidence, Content, FileId, Finding, Fix, Project, Severity, Span};
 use std::collections::BTreeMap;
@@ -221,11 +222,15 @@ fn bases(project: &Project, found: DockerUse<'_>) -> Vec<Base> {
             }
         }
         Action::ComposeBuild(_) | Action::ComposeUp(_) => {
-            for service in project
-                .compose_projects_of(found)
-                .iter()
-                .flat_map(|compose| &compose.services)
-            {
+            let is_built = |compose: &ComposeProject, service: &Service| match &found.docker.action {
+                Action::ComposeBuild(build) if !build.services.is_empty() => {
+                    build.services.iter().any(|named| named.text == service.name || named.text.contains('$'))
+                }
+                _ => starts_service(compose, found.docker, service),
+            };
+            let projects = project.compose_projects_of(found).into_iter();
+            let services = projects.flat_map(|compose| compose.services.iter().map(move |service| (compose, service)));
+            for (_, service) in services.filter(|(compose, service)| is_built(compose, service)) {
                 let is_pulled =
                     |build: &crate::compose::Build| build.pull.as_ref().is_some_and(|pull| pull.value);
                 let Some(build) = service.build.as_ref().filter(|build| !is_pulled(build)) else {

@@ -236,7 +236,7 @@ fn weight(project: &Project, filled: &Filled) -> u8 {
 }
 
 /// Whether a path is for what a service writes, by its last part.
-fn is_data(path: &str) -> bool {
+pub(super) fn is_data(path: &str) -> bool {
     const DATA: &[&str] = &[
         "backup", "backups", "cache", "data", "database", "databases", "db", "files", "log", "logs", "media", "persist", "state",
         "storage", "store", "tmp", "upload", "uploads", "var",
