@@ -3,7 +3,7 @@
 use crate::facts::is_of_tests;
 use crate::rules::{RULES, Rule, SUPPRESSION};
 use crate::settings::Settings;
-use crate::{Confidence, Finding, Project, Severity, suppress};
+use crate::{Confidence, Content, File, Finding, Project, Severity, suppress};
 use unstale_context::{ContextError, Matcher, Selector};
 
 /// The highest severity of a finding in a file that is there for tests: what is wrong in it may be meant to be, which no file
@@ -77,7 +77,8 @@ impl Checker {
         }
         findings.retain(|finding| project.is_reported(finding.place().0));
         for finding in &mut findings {
-            if is_of_tests(project.file(finding.place().0).source.path()) {
+            let file = project.file(finding.place().0);
+            if is_of_tests(file.source.path()) || is_named_for_tests(file) {
                 finding.severity = finding.severity.min(MOST_IN_TESTS);
                 finding.confidence = Confidence::Low;
             }
@@ -111,6 +112,14 @@ impl Checker {
         let mut pairs = self.settings.ignore.iter().zip(&self.ignored);
         pairs.any(|(ignore, paths)| ignore.rule == finding.rule && paths.selects(path, false))
     }
+}
+
+/// Whether a Dockerfile or Compose file is for tests by its own name: `compose.test.yaml`, `Dockerfile.e2e`. Workflows and scripts
+/// are not: those of that name often build what is deployed.
+fn is_named_for_tests(file: &File) -> bool {
+    let mut words = file.source.name().split(['.', '-', '_']);
+    matches!(file.content, Content::Compose(_) | Content::Dockerfile(_))
+        && words.any(|word| matches!(word, "test" | "tests" | "testing" | "e2e" | "ci"))
 }
 
 /// By place; what is the same twice stays once.
