@@ -281,11 +281,10 @@ fn fitting(project: &Project, own: &str, dockerfile: &Dockerfile, id: FileId) ->
             files.contains(&whole) || below(files, &whole).next().is_some()
         };
         if wanted.iter().all(has) {
-            // A manifest alone may be that of one part of a larger project.
-            let origin = if by_copies {
-                ContextOrigin::Fits
-            } else {
-                ContextOrigin::Assumed
+            // A manifest alone may be that of one part of a larger project, which has one at its top.
+            let origin = match by_copies || !has_above(project, folder, &wanted) {
+                true => ContextOrigin::Fits,
+                false => ContextOrigin::Assumed,
             };
             return (folder.to_owned(), origin);
         }
@@ -295,6 +294,25 @@ fn fitting(project: &Project, own: &str, dockerfile: &Dockerfile, id: FileId) ->
             None => folder = "",
         }
     }
+}
+
+/// Whether a folder above has files of these names too.
+fn has_above(project: &Project, folder: &str, names: &[String]) -> bool {
+    let mut folder = folder;
+    while !folder.is_empty() {
+        folder = folder.rsplit_once('/').map_or("", |(above, _)| above);
+        let path = |name: &String| match folder {
+            "" => name.clone(),
+            folder => format!("{folder}/{name}"),
+        };
+        if names
+            .iter()
+            .all(|name| project.tree().files.contains(&path(name)))
+        {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]

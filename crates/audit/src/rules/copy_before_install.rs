@@ -102,9 +102,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             let (clear, unclear): (Vec<_>, Vec<_>) = behind
                 .into_iter()
                 .partition(|(install, _)| only_prepares(project, copy.instruction, install, context));
-            let (confidence, behind) = match clear.is_empty() {
-                false => (context.confidence().max(Confidence::Medium), clear),
-                true => (Confidence::Low, unclear),
+            let is_clear = !clear.is_empty();
+            let (confidence, behind) = match is_clear {
+                true => (context.confidence(), clear),
+                false => (Confidence::Low, unclear),
             };
             let Some((first, _)) = behind.first() else {
                 continue;
@@ -119,10 +120,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 ),
                 (id, source.span),
             )
-            .help(match confidence {
-                Confidence::Low => format!("{}, if it needs nothing that the commands before it make", help(project, context, &behind)),
-                _ => help(project, context, &behind),
-            });
+            .help(help(project, context, &behind));
+            if let (false, Some(help)) = (is_clear, &mut finding.help) {
+                help.push_str(", if it needs nothing that the commands before it make");
+            }
             for (install, _) in behind.iter().take(SHOWN) {
                 finding = finding.also((id, install.span), "runs again with every edit");
             }
@@ -133,12 +134,13 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
 
 /// How to install before the code is there.
 fn help(project: &Project, context: &BuildContext, behind: &[(&DependencyInstall, Option<String>)]) -> String {
-    let mut installs: Vec<&str> = Vec::new();
+    let mut installs: Vec<String> = Vec::new();
     let mut files: Vec<String> = Vec::new();
     let mut extra: Option<String> = None;
     for (install, manifest) in behind {
-        if !installs.contains(&install.name.as_str()) {
-            installs.push(&install.name);
+        if !installs.iter().any(|known| known.starts_with(&install.name)) {
+            let option = without_project(install, project.file(context.dockerfile).source.text());
+            installs.push(option.map_or(install.name.clone(), |option| format!("{} {option}", install.name)));
         }
         let Some(manifest) = manifest else { continue };
         for file in std::iter::once(manifest.clone()).chain(beside(project, context, install, manifest)) {
@@ -149,6 +151,7 @@ fn help(project: &Project, context: &BuildContext, behind: &[(&DependencyInstall
         extra = extra.or_else(|| with_manifest(project, context, manifest));
     }
     let quoted = |names: &[&str]| -> Vec<String> { names.iter().map(|name| format!("`{name}`")).collect() };
+    let installs: Vec<&str> = installs.iter().map(String::as_str).collect();
     let what = listed(&quoted(&installs));
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     let mut copied = quoted(&files);
@@ -167,6 +170,18 @@ fn listed(names: &[String]) -> String {
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
         None => String::new(),
     }
+}
+
+/// The option with which a manager leaves out the project itself, where it would install that too, and needs its code for it.
+fn without_project(install: &DependencyInstall, text: &str) -> Option<&'static str> {
+    let option = match (install.manager, install.name.as_str()) {
+        (Manager::Poetry, _) => "--no-root",
+        (Manager::Uv, "uv sync") => "--no-install-project",
+        (Manager::Pdm, _) => "--no-self",
+        _ => return None,
+    };
+    let is_given = |part: &str| install.span.slice(text).contains(part);
+    (!["--no-root", "--only-root", "--no-install-", "--no-self"].iter().any(|part| is_given(part))).then_some(option)
 }
 
 /// What a manager of packages reads beside its manifest.
