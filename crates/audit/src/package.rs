@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 pub struct PackageManifest {
     /// Scripts of the project that run with an install, in the order of the manager's documentation. They may need its code.
     pub install_scripts: Vec<&'static str>,
+    /// Whether one of them builds: it needs all of the code.
+    pub builds_on_install: bool,
     /// Whether it names packages to install, or parts of a workspace that may.
     pub has_dependencies: bool,
     /// Whether it is the top of a workspace: its packages have manifests of their own.
@@ -28,6 +30,9 @@ const INSTALL_SCRIPTS: &[&str] = &[
 
 /// What such scripts run that does nothing in an image: hooks of git, and tests of which manager is used.
 const WITHOUT_CODE: &[&str] = &["husky", "lefthook", "simple-git-hooks", "only-allow", "is-ci"];
+
+/// What stands in a script that builds.
+const BUILDS: &[&str] = &["build", "compile", "tsc", "webpack", "rollup", "gulp", "grunt"];
 
 /// Fields that name what is installed.
 const DEPENDENCIES: &[&str] = &[
@@ -54,8 +59,16 @@ impl PackageManifest {
                     .is_some_and(|command| WITHOUT_CODE.iter().any(|part| command.contains(part)))
             })
         };
+        let install_scripts: Vec<&str> = INSTALL_SCRIPTS.iter().filter(needs_code).copied().collect();
+        let text_of = |name: &&str| {
+            scripts
+                .and_then(|scripts| scripts.get(*name))
+                .map(Value::to_string)
+        };
+        let builds = |text: String| BUILDS.iter().any(|part| text.contains(part));
         Some(PackageManifest {
-            install_scripts: INSTALL_SCRIPTS.iter().filter(needs_code).copied().collect(),
+            builds_on_install: install_scripts.iter().filter_map(text_of).any(builds),
+            install_scripts,
             has_workspaces: !is_empty(fields.get("workspaces")),
             has_dependencies: DEPENDENCIES.iter().any(|name| !is_empty(fields.get(*name))),
         })

@@ -24,6 +24,8 @@ pub struct Build {
     pub context: Option<String>,
     /// The Dockerfile, if it was read.
     pub dockerfile: Option<FileId>,
+    /// Of a Dockerfile whose path has variables or expressions in it: the path with `*` for each of them.
+    pub dockerfile_like: Option<String>,
     /// The stage.
     pub target: Option<String>,
     /// Its build arguments.
@@ -124,6 +126,15 @@ impl CacheUse {
 }
 
 impl Build {
+    /// Whether it builds a Dockerfile, or one of several that its path can name.
+    pub fn may_build(&self, project: &Project, dockerfile: FileId) -> bool {
+        match (&self.dockerfile, &self.dockerfile_like) {
+            (Some(own), _) => *own == dockerfile,
+            (None, Some(like)) => is_like(project.file(dockerfile).source.path(), like),
+            (None, None) => false,
+        }
+    }
+
     fn new(via: Via, file: FileId, span: Span, name: String) -> Build {
         Build {
             via,
@@ -132,6 +143,7 @@ impl Build {
             name,
             context: None,
             dockerfile: None,
+            dockerfile_like: None,
             target: None,
             args: Vec::new(),
             cache_from: Vec::new(),
@@ -218,4 +230,74 @@ fn set_paths(
     };
     let path = from.and_then(|from| super::resolve(from, name));
     build.dockerfile = path.and_then(|path| project.find(&path));
+    let like = match in_context || dockerfile.is_none() {
+        true => format!("{context}/{name}"),
+        false => name.to_owned(),
+    };
+    build.dockerfile_like = (build.dockerfile.is_none() && like.contains('$')).then(|| with_stars(&like));
+}
+
+/// Whether a path is what a path with stars can be. One of stars alone says nothing.
+fn is_like(path: &str, like: &str) -> bool {
+    let parts: Vec<&str> = like.split('*').collect();
+    let (Some((first, others)), true) = (parts.split_first(), parts.iter().any(|part| part.len() > 4)) else {
+        return false;
+    };
+    let Some((last, between)) = others.split_last() else {
+        return path == like;
+    };
+    let inner = path.strip_prefix(first).and_then(|rest| rest.strip_suffix(last));
+    let inner = inner.or_else(|| path.strip_prefix(first)?.strip_suffix(last.strip_prefix('/')?));
+    let mut rest = match inner {
+        Some(inner) => inner,
+        None => return false,
+    };
+    between.iter().all(|part| match rest.find(part) {
+        Some(at) => {
+            rest = &rest[at + part.len()..];
+            true
+        }
+        None => false,
+    })
+}
+
+/// A path with a star for each variable and expression.
+fn with_stars(path: &str) -> String {
+    let mut stars = String::new();
+    let mut rest = path;
+    while let Some(at) = rest.find('$') {
+        stars.push_str(&rest[..at]);
+        stars.push('*');
+        let behind = &rest[at + 1..];
+        let end = match behind.as_bytes() {
+            [b'{', b'{', ..] => behind.find("}}").map(|end| end + 2),
+            [b'{', ..] => behind.find('}').map(|end| end + 1),
+            [b'(', ..] => behind.find(')').map(|end| end + 1),
+            _ => behind.find(|c: char| !c.is_ascii_alphanumeric() && c != '_'),
+        };
+        rest = end.and_then(|end| behind.get(end..)).unwrap_or_default();
+    }
+    stars.push_str(rest);
+    stars.trim_start_matches("./").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_with_expressions_can_be_several() {
+        let like = with_stars("./images/${{ matrix.name }}/${KIND}/Dockerfile");
+        assert_eq!(like, "images/*/*/Dockerfile");
+        assert!(is_like("images/web/stable/Dockerfile", &like));
+        assert!(!is_like("images/web/Dockerfile", &like));
+        assert!(!is_like("images/web/stable/Dockerfile.dev", &like));
+        assert_eq!(with_stars("$DIR/Dockerfile.$(arch)"), "*/Dockerfile.*");
+        assert!(is_like("a/b/Dockerfile.arm", "*/Dockerfile.*"));
+        assert!(is_like(
+            "Dockerfile",
+            &with_stars("${{ inputs.folder }}/Dockerfile")
+        ));
+        assert!(!is_like("Dockerfile", "*"));
+    }
 }

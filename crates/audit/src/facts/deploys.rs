@@ -137,7 +137,7 @@ impl Project {
             .facts()
             .builds
             .iter()
-            .filter(|build| build.dockerfile == Some(dockerfile))
+            .filter(|build| build.may_build(self, dockerfile))
             .peekable();
         builds.peek().is_some() && builds.all(|build| self.finds_no_cache(build))
     }

@@ -29,9 +29,10 @@ pub enum FetchKind {
 
 /// Names in addresses that mean another thing from time to time.
 const MOVING: &[&str] = &["latest", "master", "main", "HEAD", "trunk", "nightly", "develop"];
-/// What is no program or code: keys, lists.
+/// What is no program or code: keys, lists, fonts, pictures.
 const NOT_CODE: &[&str] = &[
-    ".asc", ".gpg", ".key", ".pub", ".pem", ".crt", ".repo", ".list", ".sha256", ".md5",
+    ".asc", ".gpg", ".key", ".pub", ".pem", ".crt", ".repo", ".list", ".sha256", ".md5", ".ttf", ".otf",
+    ".woff", ".woff2", ".png", ".jpg", ".jpeg", ".svg", ".md",
 ];
 
 /// What a command takes. `value` gives what a variable that no script sets is by default.

@@ -101,7 +101,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             told.extend(behind.iter().map(|(install, _)| install.instruction));
             let (clear, unclear): (Vec<_>, Vec<_>) = behind
                 .into_iter()
-                .partition(|(install, _)| only_prepares(project, copy.instruction, install, context));
+                .partition(|(install, manifest)| {
+                    only_prepares(project, copy.instruction, install, context)
+                        && !needs_more(project, context, &copies, install, manifest.as_deref())
+                });
             let is_clear = !clear.is_empty();
             let (confidence, behind) = match is_clear {
                 true => (context.confidence(), clear),
@@ -122,7 +125,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             )
             .help(help(project, context, &behind));
             if let (false, Some(help)) = (is_clear, &mut finding.help) {
-                help.push_str(", if it needs nothing that the commands before it make");
+                help.push_str(", if that is all it needs");
             }
             for (install, _) in behind.iter().take(SHOWN) {
                 finding = finding.also((id, install.span), "runs again with every edit");
@@ -134,11 +137,13 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
 
 /// How to install before the code is there.
 fn help(project: &Project, context: &BuildContext, behind: &[(&DependencyInstall, Option<String>)]) -> String {
+    let mut known: Vec<&str> = Vec::new();
     let mut installs: Vec<String> = Vec::new();
     let mut files: Vec<String> = Vec::new();
     let mut extra: Option<String> = None;
     for (install, manifest) in behind {
-        if !installs.iter().any(|known| known.starts_with(&install.name)) {
+        if !known.contains(&install.name.as_str()) {
+            known.push(&install.name);
             let option = without_project(install, project.file(context.dockerfile).source.text());
             installs.push(option.map_or(install.name.clone(), |option| format!("{} {option}", install.name)));
         }
@@ -334,6 +339,35 @@ fn only_prepares(project: &Project, copy: usize, install: &DependencyInstall, co
         let before = commands(project, context, instruction).iter();
         before.take_while(|command| command.span != install.span).all(prepares)
     })
+}
+
+/// Whether an install needs more than its manifest, as far as is known.
+fn needs_more(
+    project: &Project,
+    context: &BuildContext,
+    copies: &[ContextCopy],
+    install: &DependencyInstall,
+    manifest: Option<&str>,
+) -> bool {
+    let Some(manifest) = manifest else {
+        return false;
+    };
+    let (folder, base) = manifest.rsplit_once('/').unwrap_or(("", manifest));
+    // Who copies the manifest by itself and some code besides knows that the install needs that: a module, a part of a workspace.
+    let is_manifest = |source: &ContextSource| {
+        let path = source.path.as_deref().unwrap_or_default();
+        path.rsplit('/').next() == Some(base)
+    };
+    let is_copied = copies.iter().any(|copy| {
+        copy.stage == install.stage && copy.instruction < install.instruction && copy.sources.iter().any(is_manifest)
+    });
+    let builds = project.package(&context.join(manifest)).is_some_and(|package| package.builds_on_install);
+    let text = project.file(context.dockerfile).source.text();
+    // A gem takes its dependencies from its specification, which lists its files.
+    let is_beside = |file: &str| file.rsplit_once('/').map_or("", |(above, _)| above) == folder;
+    let is_gem = || context.files_below(project, folder).any(|file| file.ends_with(".gemspec") && is_beside(file));
+    let is_other_gemfile = install.manager == Manager::Bundler && (text.contains("BUNDLE_GEMFILE") || is_gem());
+    is_copied || builds || is_other_gemfile
 }
 
 /// Whether a command does nothing with the code that was copied.
