@@ -154,6 +154,7 @@ const TRIALS: &[&str] = &[
     "integration",
     "ci",
     "mocks",
+    "validation",
 ];
 
 /// Whether a path has one of these words in it.

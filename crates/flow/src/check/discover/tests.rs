@@ -51,6 +51,7 @@ fn files_are_found_as_git_sees_the_tree() {
         ("sub/target/x", ""),
         ("package.json", "{}"),
         (".env", "A=1\n"),
+        ("sub/build/.gitignore", "*\n"),
     ]);
     let discovery = found(&folder, "");
     assert_eq!(

@@ -344,6 +344,9 @@ fn left_behind(root: &Path, folder: &str) -> Vec<TreePath> {
         let name = entry.file_name();
         let name = name.to_str().filter(|name| LEFT_BEHIND.contains(name))?;
         let kind = entry.file_type().ok()?;
+        if kind.is_dir() && is_kept_empty(&entry.path()) {
+            return None;
+        }
         let path = match folder {
             "" => name.to_owned(),
             folder => format!("{folder}/{name}"),
@@ -352,6 +355,15 @@ fn left_behind(root: &Path, folder: &str) -> Vec<TreePath> {
         Some(TreePath { path, entry })
     };
     entries.flatten().filter_map(entry).collect()
+}
+
+/// Whether a folder holds nothing but the file with which git keeps it.
+fn is_kept_empty(folder: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return false;
+    };
+    let mut names = entries.flatten().map(|entry| entry.file_name()).peekable();
+    names.peek().is_some() && names.all(|name| [".gitignore", ".gitkeep", ".keep"].iter().any(|own| name == *own))
 }
 
 fn entry_kind(kind: std::fs::FileType) -> EntryKind {
