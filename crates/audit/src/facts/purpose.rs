@@ -101,6 +101,8 @@ const TESTS: &[&str] = &[
     "e2e",
     "fixtures",
     "integration",
+    "integrationtest",
+    "integrationtests",
     "mocks",
     "snapshots",
     "test",

@@ -140,7 +140,9 @@ fn mask<'a>(project: &Project, built: &BuiltService<'a>, mount: &'a Mount) -> Op
         return None;
     }
     let target = mount_target(mount).filter(|target| target != "/")?;
-    let whole = built.paths.hidden_by(&target).find(|filled| is_code_of(project, filled, &target)).map(|filled| filled.span);
+    let is_meant = |filled: &Filled| filled.content != Filling::Other || !is_of_data(mount);
+    let is_code_hidden = |filled: &&Filled| is_meant(filled) && is_code_of(project, filled, &target);
+    let whole = built.paths.hidden_by(&target).find(is_code_hidden).map(|filled| filled.span);
     let copied = whole.or_else(|| {
         let ignored = |path: &str| is_ignored(project, built.dockerfile, built.context.as_deref(), path);
         let other = |path: &str| !is_code(path) || ignored(path);
@@ -160,6 +162,11 @@ fn mask<'a>(project: &Project, built: &BuiltService<'a>, mount: &'a Mount) -> Op
         target,
         copied,
     })
+}
+
+/// Whether a mount's source is in a folder for what services write.
+fn is_of_data(mount: &Mount) -> bool {
+    mount.source.iter().flat_map(|source| source.split('/')).any(is_data)
 }
 
 /// Whether it is code that a mount hides, and not a single file, which is told elsewhere.

@@ -10,7 +10,8 @@
 //! copy that as well, or leave the script out of the install (`--no-scripts`) and run it behind the copy. A workspace needs the
 //! manifests of all its packages.
 //!
-//! Confidence is low if other commands run between the copy and the install: they may make what the install needs.
+//! Confidence is low if commands between the copy and the install do more than prepare it (`mkdir`, `chown`, another install): they may
+//! make what it needs.
 //!
 //! ## Example
 //!
@@ -49,7 +50,7 @@
 
 use super::Rule;
 use crate::facts::{
-    BuildContext, ContextCopy, ContextSource, DependencyInstall, Installs, Manager, brings_code, context_copies,
+    BuildContext, ContextCopy, ContextSource, DependencyInstall, Installs, Manager, PathKind, brings_code, context_copies,
     dependency_installs,
 };
 use crate::shell::Command;
@@ -215,7 +216,17 @@ fn read_beside(manager: Manager) -> &'static [&'static str] {
 fn beside(project: &Project, context: &BuildContext, install: &DependencyInstall, manifest: &str) -> Vec<String> {
     let folder = manifest.rsplit_once('/').map_or("", |(folder, _)| folder);
     let names = read_beside(install.manager).iter();
-    names.filter_map(|name| find(project, context, folder, name)).filter(|path| path != manifest).collect()
+    let mut beside: Vec<String> =
+        names.filter_map(|name| find(project, context, folder, name)).filter(|path| path != manifest).collect();
+    // Yarn itself can be there, as the settings say.
+    let own = match folder {
+        "" => ".yarn".to_owned(),
+        folder => format!("{folder}/.yarn"),
+    };
+    if install.manager == Manager::Yarn && context.kind(project, &own) == Some(PathKind::Folder) {
+        beside.push(own);
+    }
+    beside
 }
 
 /// What else an install needs: the manifests of a workspace, the code of scripts.
@@ -225,7 +236,9 @@ fn with_manifest(project: &Project, context: &BuildContext, manifest: &str) -> O
     // Where packages are parts of a workspace, the scripts of its top run.
     let packages: Vec<&PackageManifest> =
         [manifest, base].iter().filter_map(|path| project.package(&context.join(path))).collect();
+    let is_package = |file: &str| file != manifest && file.ends_with("/package.json");
     let is_workspace = base == "package.json"
+        && context.files_below(project, folder).any(is_package)
         && (packages.first().is_some_and(|package| package.has_workspaces)
             || find(project, context, folder, "pnpm-workspace.yaml").is_some());
     let script = packages.iter().find_map(|package| package.install_scripts.first());
@@ -384,6 +397,7 @@ fn prepares(command: &Command) -> bool {
         "bundle" | "bundler" => matches!(verb, None | Some("config" | "install")),
         "composer" => matches!(verb, Some("config" | "install" | "self-update" | "global")),
         "python" | "python3" => arguments.first().is_some_and(|word| word.text == "-m"),
+        "poetry" => matches!(verb, Some("install" | "config" | "self" | "add")),
         "git" => verb == Some("config"),
         name => {
             name.starts_with("docker-php-")
@@ -391,7 +405,7 @@ fn prepares(command: &Command) -> bool {
                 || [
                     "[", "addgroup", "adduser", "apk", "apt", "apt-get", "cd", "chmod", "chown", "conda", "corepack", "curl",
                     "dnf", "echo", "export", "gem", "gpg", "groupadd", "ls", "microdnf", "mkdir", "pecl", "phpize", "pipenv",
-                    "poetry", "printf", "rm", "rustup", "set", "tar", "test", "touch", "true", "unzip", "useradd", "uv",
+                    "printf", "rm", "rustup", "set", "tar", "test", "touch", "true", "unzip", "useradd", "uv",
                     "virtualenv", "wget", "yum", "zypper",
                 ]
                 .contains(&name)

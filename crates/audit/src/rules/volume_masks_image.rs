@@ -129,7 +129,10 @@ fn of_mount(project: &Project, built: &BuiltService<'_>, mount: &Mount) -> Optio
     };
     let help = match hidden.installed.is_some() {
         true => renew,
-        false => format!("mount a folder that holds nothing but data, and leave `{target}` to the image; {renew}"),
+        false => format!(
+            "move what the service writes to a folder of its own, mount that, and leave `{target}` to the image; save what the volume \
+             has of it, and {renew}"
+        ),
     };
     let finding = Finding::new(
         RULE.id,

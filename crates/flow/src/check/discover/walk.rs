@@ -363,7 +363,8 @@ fn is_kept_empty(folder: &Path) -> bool {
         return false;
     };
     let mut names = entries.flatten().map(|entry| entry.file_name()).peekable();
-    names.peek().is_some() && names.all(|name| [".gitignore", ".gitkeep", ".keep"].iter().any(|own| name == *own))
+    names.peek().is_some()
+        && names.all(|name| [".gitignore", ".gitkeep", ".keep"].iter().any(|own| name == *own))
 }
 
 fn entry_kind(kind: std::fs::FileType) -> EntryKind {
