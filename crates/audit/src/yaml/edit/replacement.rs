@@ -81,7 +81,10 @@ fn fits_plain(text: &str, in_flow: bool) -> bool {
         '#' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' => false,
         c => !is_flow_mark(c),
     };
+    // Without quotes these are no text, whatever stood there before.
+    let is_null = matches!(text, "~" | "null" | "Null" | "NULL");
     begins
+        && !is_null
         && text.trim() == text
         && text.chars().all(is_printable)
         && !text.starts_with("---")

@@ -284,6 +284,8 @@ fn replacements_keep_the_quotes() {
     assert_eq!(replace("a: x # c\n", "y z"), "a: y z # c\n");
     assert_eq!(replace("a: x\n", "1.10"), "a: \"1.10\"\n");
     assert_eq!(replace("a: 1\n", "2"), "a: 2\n");
+    assert_eq!(replace("a: 1\n", "~"), "a: \"~\"\n");
+    assert_eq!(replace("a:\n", "null"), "a: \"null\"\n");
     assert_eq!(replace("a: x\n", "y: z"), "a: \"y: z\"\n");
     assert_eq!(replace("a: 'x'\n", "it's"), "a: 'it''s'\n");
     assert_eq!(replace("a: \"x\"\n", "a\\b\"c"), "a: \"a\\\\b\\\"c\"\n");
