@@ -54,7 +54,7 @@ use crate::facts::{
     dependency_installs,
 };
 use crate::shell::Command;
-use crate::{Confidence, Finding, PackageManifest, Project, ScriptPlace, Severity};
+use crate::{Confidence, Finding, Project, ScriptPlace, Severity};
 use unstale_dockerfile::Dockerfile;
 
 pub(super) const RULE: Rule = Rule::new(
@@ -83,7 +83,8 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         };
         let copies = context_copies(dockerfile);
         let mut told: Vec<usize> = Vec::new();
-        for copy in &copies {
+        // An install that one copy is sure to be in the way of is not told with another.
+        for (is_clear, copy) in [true, false].into_iter().flat_map(|is_clear| copies.iter().map(move |copy| (is_clear, copy))) {
             let Some(source) = brings_code(project, context, copy) else {
                 continue;
             };
@@ -98,42 +99,39 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                         wanted(project, context, dockerfile, (copy, source), install)?,
                     ))
                 })
+                .filter(|(install, manifest)| {
+                    let needs_more = needs_more(project, context, &copies, install, manifest.as_deref());
+                    is_clear == (only_prepares(project, copy.instruction, install, context) && !needs_more)
+                })
                 .collect();
             told.extend(behind.iter().map(|(install, _)| install.instruction));
-            let (clear, unclear): (Vec<_>, Vec<_>) = behind
-                .into_iter()
-                .partition(|(install, manifest)| {
-                    only_prepares(project, copy.instruction, install, context)
-                        && !needs_more(project, context, &copies, install, manifest.as_deref())
-                });
-            let is_clear = !clear.is_empty();
-            let (confidence, behind) = match is_clear {
-                true => (context.confidence(), clear),
-                false => (Confidence::Low, unclear),
-            };
-            let Some((first, _)) = behind.first() else {
-                continue;
-            };
-            let mut finding = Finding::new(
-                RULE.id,
-                Severity::Low,
-                confidence,
-                format!(
-                    "`{}` is copied before `{}`: every edit runs it again",
-                    source.text, first.name
-                ),
-                (id, source.span),
-            )
-            .help(help(project, context, &behind));
-            if let (false, Some(help)) = (is_clear, &mut finding.help) {
-                help.push_str(", if that is all it needs");
+            if !behind.is_empty() {
+                findings.push(finding(project, context, source, &behind, is_clear));
             }
-            for (install, _) in behind.iter().take(SHOWN) {
-                finding = finding.also((id, install.span), "runs again with every edit");
-            }
-            findings.push(finding);
         }
     }
+}
+
+fn finding(
+    project: &Project,
+    context: &BuildContext,
+    source: &ContextSource,
+    behind: &[(&DependencyInstall, Option<String>)],
+    is_clear: bool,
+) -> Finding {
+    let id = context.dockerfile;
+    let first = behind.first().map_or("the install", |(install, _)| &install.name);
+    let (confidence, rest) = match is_clear {
+        true => (context.confidence(), ""),
+        false => (Confidence::Low, ", if that is all it needs"),
+    };
+    let message = format!("`{}` is copied before `{first}`: every edit runs it again", source.text);
+    let mut finding = Finding::new(RULE.id, Severity::Low, confidence, message, (id, source.span))
+        .help(format!("{}{rest}", help(project, context, behind)));
+    for (install, _) in behind.iter().take(SHOWN) {
+        finding = finding.also((id, install.span), "runs again with every edit");
+    }
+    finding
 }
 
 /// How to install before the code is there.
@@ -142,10 +140,16 @@ fn help(project: &Project, context: &BuildContext, behind: &[(&DependencyInstall
     let mut installs: Vec<String> = Vec::new();
     let mut files: Vec<String> = Vec::new();
     let mut extra: Option<String> = None;
+    let mut later: Option<&str> = None;
+    let text = project.file(context.dockerfile).source.text();
     for (install, manifest) in behind {
+        let script = manifest.as_deref().and_then(|manifest| script_of(project, context, install, manifest));
+        // Composer's scripts are the application's own, and run as well behind it.
+        let is_later = install.manager == Manager::Composer && script.is_some();
+        later = later.or(script.filter(|_| is_later));
         if !known.contains(&install.name.as_str()) {
             known.push(&install.name);
-            let option = without_project(install, project.file(context.dockerfile).source.text());
+            let option = without_project(install, text).or(is_later.then_some("--no-scripts"));
             installs.push(option.map_or(install.name.clone(), |option| format!("{} {option}", install.name)));
         }
         let Some(manifest) = manifest else { continue };
@@ -154,7 +158,7 @@ fn help(project: &Project, context: &BuildContext, behind: &[(&DependencyInstall
                 files.push(file);
             }
         }
-        extra = extra.or_else(|| with_manifest(project, context, manifest));
+        extra = extra.or_else(|| with_manifest(project, context, manifest, script.filter(|_| !is_later)));
     }
     let quoted = |names: &[&str]| -> Vec<String> { names.iter().map(|name| format!("`{name}`")).collect() };
     let installs: Vec<&str> = installs.iter().map(String::as_str).collect();
@@ -165,7 +169,13 @@ fn help(project: &Project, context: &BuildContext, behind: &[(&DependencyInstall
     match (copied.is_empty(), installs.len()) {
         (true, 1) => format!("run {what} before the code is copied: it needs none of it"),
         (true, _) => format!("run {what} before the code is copied: they need none of it"),
-        (false, _) => format!("copy {} alone, run {what}, and copy the rest behind it", listed(&copied)),
+        (false, _) => {
+            let rest = match later {
+                Some(script) => format!("copy the rest behind it, and run `{script}` there"),
+                None => "and copy the rest behind it".to_owned(),
+            };
+            format!("copy {} alone, run {what}, {rest}", listed(&copied))
+        }
     }
 }
 
@@ -229,25 +239,32 @@ fn beside(project: &Project, context: &BuildContext, install: &DependencyInstall
     beside
 }
 
-/// What else an install needs: the manifests of a workspace, the code of scripts.
-fn with_manifest(project: &Project, context: &BuildContext, manifest: &str) -> Option<String> {
-    let folder = manifest.rsplit_once('/').map_or("", |(folder, _)| folder);
+/// The script of a manifest that an install runs.
+fn script_of(project: &Project, context: &BuildContext, install: &DependencyInstall, manifest: &str) -> Option<&'static str> {
+    let text = install.span.slice(project.file(context.dockerfile).source.text());
+    if ["--ignore-scripts", "--no-scripts"].iter().any(|option| text.contains(option)) {
+        return None;
+    }
     let base = manifest.rsplit('/').next().unwrap_or(manifest);
     // Where packages are parts of a workspace, the scripts of its top run.
-    let packages: Vec<&PackageManifest> =
-        [manifest, base].iter().filter_map(|path| project.package(&context.join(path))).collect();
+    let packages = [manifest, base].map(|path| project.package(&context.join(path)));
+    packages.into_iter().flatten().find_map(|package| package.install_scripts.first().copied())
+}
+
+/// What else an install needs: the manifests of a workspace, the code of scripts.
+fn with_manifest(project: &Project, context: &BuildContext, manifest: &str, script: Option<&str>) -> Option<String> {
+    let (folder, base) = manifest.rsplit_once('/').unwrap_or(("", manifest));
     let is_package = |file: &str| file != manifest && file.ends_with("/package.json");
+    let is_top = || project.package(&context.join(manifest)).is_some_and(|package| package.has_workspaces);
     let is_workspace = base == "package.json"
         && context.files_below(project, folder).any(is_package)
-        && (packages.first().is_some_and(|package| package.has_workspaces)
-            || find(project, context, folder, "pnpm-workspace.yaml").is_some());
-    let script = packages.iter().find_map(|package| package.install_scripts.first());
-    let workspace = "the manifests of the workspace's packages".to_owned();
-    let needed = |script: &str| format!("what `{script}` needs of the code");
-    match (is_workspace, script) {
-        (true, Some(script)) => Some(format!("{workspace}, and {}", needed(script))),
-        (true, None) => Some(workspace),
-        (false, script) => script.map(|script| needed(script)),
+        && (is_top() || find(project, context, folder, "pnpm-workspace.yaml").is_some());
+    let workspace = "the manifests of the workspace's packages";
+    let needed = script.map(|script| format!("what `{script}` needs of the code"));
+    match (is_workspace, needed) {
+        (true, Some(needed)) => Some(format!("{workspace}, and {needed}")),
+        (true, None) => Some(workspace.to_owned()),
+        (false, needed) => needed,
     }
 }
 
@@ -374,13 +391,26 @@ fn needs_more(
     let is_copied = copies.iter().any(|copy| {
         copy.stage == install.stage && copy.instruction < install.instruction && copy.sources.iter().any(is_manifest)
     });
-    let builds = project.package(&context.join(manifest)).is_some_and(|package| package.builds_on_install);
+    let builds = script_of(project, context, install, manifest).is_some()
+        && project.package(&context.join(manifest)).is_some_and(|package| package.builds_on_install);
     let text = project.file(context.dockerfile).source.text();
     // A gem takes its dependencies from its specification, which lists its files.
     let is_beside = |file: &str| file.rsplit_once('/').map_or("", |(above, _)| above) == folder;
     let is_gem = || context.files_below(project, folder).any(|file| file.ends_with(".gemspec") && is_beside(file));
     let is_other_gemfile = install.manager == Manager::Bundler && (text.contains("BUNDLE_GEMFILE") || is_gem());
-    is_copied || builds || is_other_gemfile
+    is_copied || builds || is_other_gemfile || is_elsewhere(project, context, install, manifest)
+}
+
+/// Whether an install runs in another folder than its manifest's, as the last `cd` before it says.
+fn is_elsewhere(project: &Project, context: &BuildContext, install: &DependencyInstall, manifest: &str) -> bool {
+    let before = commands(project, context, install.instruction).iter().take_while(|command| command.span != install.span);
+    let Some(to) = before.filter(|command| command.name() == "cd").last().and_then(|command| command.arguments().first()) else {
+        return false;
+    };
+    let name = to.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let folder = manifest.rsplit_once('/').map_or("", |(folder, _)| folder);
+    // Of the top nobody knows what the image calls it.
+    !folder.is_empty() && folder.rsplit('/').next() != Some(name)
 }
 
 /// Whether a command does nothing with the code that was copied.
