@@ -208,6 +208,9 @@ fn finding(project: &Project, import: &CacheAt<'_>, clear: Option<DockerUse<'_>>
         "gha" => {
             "put what the results depend on into the scope (`scope=web-${{ hashFiles('package-lock.json') }}`), or delete the cache when you want to begin anew"
         }
+        "local" if matches!(file.content, Content::GithubWorkflow(_)) => {
+            "put a hash of the inputs into the `key` of the step that keeps the folder, without `restore-keys`, or delete that cache when you want to begin anew (`gh cache delete`)"
+        }
         _ => {
             "put a hash of the inputs into the cache's name, or delete the cache itself when you clear: `unstale clear --target imports --remote`"
         }

@@ -228,8 +228,9 @@ impl Step<'_> {
             }
         }
         for (kind, found) in by_kind {
+            let is_data = found.iter().any(|(_, fetch)| fetch.what.contains("://huggingface.co/"));
             let is_all =
-                kind == FetchKind::Clone && found.len() == 1 && is_only_source(project, id, dockerfile);
+                kind == FetchKind::Clone && found.len() == 1 && !is_data && is_only_source(project, id, dockerfile);
             let is_of_tests = is_stage_of_tests(dockerfile, instruction)
                 || found.iter().all(|(_, fetch)| is_test_input(&fetch.what));
             let confidence = match is_of_tests || follows_code(project, id, dockerfile, instruction) {
