@@ -51,7 +51,7 @@ impl Cache {
     }
 }
 
-/// What stands between commas. Those of an expression, `${{ format('a,{0}', b) }}`, part nothing.
+/// What stands between commas. Those of an expression, `${{ format('a,{0}', b) }}`, and of a variable, `${NAME,,}`, part nothing.
 fn fields(value: &str) -> Vec<&str> {
     let mut fields = Vec::new();
     let (mut start, mut at) = (0, 0);
@@ -63,8 +63,9 @@ fn fields(value: &str) -> Vec<&str> {
             start = here + 1;
             at = start;
         } else {
-            let end = rest.strip_prefix("${{").and_then(|inner| inner.find("}}"));
-            at = here + end.map_or(1, |end| "${{".len() + end + "}}".len());
+            let close = if rest.starts_with("${{") { "}}" } else { "}" };
+            let end = rest.find(close).filter(|_| rest.starts_with("${"));
+            at = here + end.map_or(1, |end| end + close.len());
         }
     }
     fields.push(&value[start..]);
@@ -84,6 +85,11 @@ mod tests {
             "${{ format('{0}-{1}', github.ref, 'x') }}"
         );
         assert_eq!(cache.mode(), "max");
+        let lower = Cache::parse("type=registry,ref=${NAME,,}:main,mode=max", 0..0, Span::default());
+        assert_eq!(
+            (lower.reference.as_deref(), lower.mode()),
+            (Some("${NAME,,}:main"), "max")
+        );
         let open = Cache::parse("type=gha,scope=$X,mode=${{ a", 0..0, Span::default());
         assert_eq!((open.attributes["scope"].as_str(), open.mode()), ("$X", "${{ a"));
     }
