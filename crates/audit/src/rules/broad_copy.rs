@@ -45,7 +45,7 @@
 //! How to use it.
 //! ```
 
-use super::Rule;
+use super::{Rule, words};
 use crate::facts::{BuildContext, ContextIgnore, context_copies};
 use crate::{Finding, Project, Severity};
 use std::collections::BTreeSet;
@@ -185,14 +185,11 @@ fn is_idle_file(name: &str) -> bool {
         )
 }
 
+/// Names for a message.
 fn listed(names: &[String]) -> String {
     let shown: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
     match names.len().saturating_sub(NAMED) {
-        0 => match shown.split_last() {
-            Some((last, [])) => last.clone(),
-            Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
-            None => String::new(),
-        },
+        0 => words::listed(&shown),
         // What is known to be idle is not all that is.
         _ => format!("{} and others", shown.join(", ")),
     }

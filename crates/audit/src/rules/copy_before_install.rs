@@ -48,13 +48,15 @@
 //!
 //! - [Order your layers](https://docs.docker.com/build/cache/optimize/#order-your-layers)
 
+mod help;
+
 use super::Rule;
 use crate::facts::{
-    BuildContext, ContextCopy, ContextSource, DependencyInstall, Installs, Manager, PathKind, brings_code, context_copies,
+    BuildContext, ContextCopy, ContextSource, DependencyInstall, Installs, Manager, brings_code, context_copies,
     dependency_installs,
 };
 use crate::shell::Command;
-use crate::{Confidence, Finding, Project, ScriptPlace, Severity};
+use crate::{Confidence, EmbeddedScript, Finding, Project, ScriptPlace, Severity};
 use unstale_dockerfile::Dockerfile;
 
 pub(super) const RULE: Rule = Rule::new(
@@ -127,145 +129,11 @@ fn finding(
     };
     let message = format!("`{}` is copied before `{first}`: every edit runs it again", source.text);
     let mut finding = Finding::new(RULE.id, Severity::Low, confidence, message, (id, source.span))
-        .help(format!("{}{rest}", help(project, context, behind)));
+        .help(format!("{}{rest}", help::help(project, context, behind)));
     for (install, _) in behind.iter().take(SHOWN) {
         finding = finding.also((id, install.span), "runs again with every edit");
     }
     finding
-}
-
-/// How to install before the code is there.
-fn help(project: &Project, context: &BuildContext, behind: &[(&DependencyInstall, Option<String>)]) -> String {
-    let mut known: Vec<&str> = Vec::new();
-    let mut installs: Vec<String> = Vec::new();
-    let mut files: Vec<String> = Vec::new();
-    let mut extra: Option<String> = None;
-    let mut later: Option<&str> = None;
-    let text = project.file(context.dockerfile).source.text();
-    for (install, manifest) in behind {
-        let script = manifest.as_deref().and_then(|manifest| script_of(project, context, install, manifest));
-        // Composer's scripts are the application's own, and run as well behind it.
-        let is_later = install.manager == Manager::Composer && script.is_some();
-        later = later.or(script.filter(|_| is_later));
-        if !known.contains(&install.name.as_str()) {
-            known.push(&install.name);
-            let option = without_project(install, text).or(is_later.then_some("--no-scripts"));
-            installs.push(option.map_or(install.name.clone(), |option| format!("{} {option}", install.name)));
-        }
-        let Some(manifest) = manifest else { continue };
-        for file in std::iter::once(manifest.clone()).chain(beside(project, context, install, manifest)) {
-            if !files.contains(&file) {
-                files.push(file);
-            }
-        }
-        extra = extra.or_else(|| with_manifest(project, context, manifest, script.filter(|_| !is_later)));
-    }
-    let quoted = |names: &[&str]| -> Vec<String> { names.iter().map(|name| format!("`{name}`")).collect() };
-    let installs: Vec<&str> = installs.iter().map(String::as_str).collect();
-    let what = listed(&quoted(&installs));
-    let files: Vec<&str> = files.iter().map(String::as_str).collect();
-    let mut copied = quoted(&files);
-    copied.extend(extra);
-    match (copied.is_empty(), installs.len()) {
-        (true, 1) => format!("run {what} before the code is copied: it needs none of it"),
-        (true, _) => format!("run {what} before the code is copied: they need none of it"),
-        (false, _) => {
-            let rest = match later {
-                Some(script) => format!("copy the rest behind it, and run `{script}` there"),
-                None => "and copy the rest behind it".to_owned(),
-            };
-            format!("copy {} alone, run {what}, {rest}", listed(&copied))
-        }
-    }
-}
-
-/// `a`, `b` and `c`.
-fn listed(names: &[String]) -> String {
-    match names.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
-        None => String::new(),
-    }
-}
-
-/// The option with which a manager leaves out the project itself, where it would install that too, and needs its code for it.
-fn without_project(install: &DependencyInstall, text: &str) -> Option<&'static str> {
-    let option = match (install.manager, install.name.as_str()) {
-        (Manager::Poetry, _) => "--no-root",
-        (Manager::Uv, "uv sync") => "--no-install-project",
-        (Manager::Pdm, _) => "--no-self",
-        _ => return None,
-    };
-    let is_given = |part: &str| install.span.slice(text).contains(part);
-    (!["--no-root", "--only-root", "--no-install-", "--no-self"].iter().any(|part| is_given(part))).then_some(option)
-}
-
-/// What a manager of packages reads beside its manifest.
-fn read_beside(manager: Manager) -> &'static [&'static str] {
-    match manager {
-        Manager::Npm => &["package-lock.json", "npm-shrinkwrap.json", ".npmrc"],
-        Manager::Yarn => &["yarn.lock", ".npmrc", ".yarnrc.yml"],
-        Manager::Pnpm => &["pnpm-lock.yaml", "pnpm-workspace.yaml", ".npmrc"],
-        Manager::Bun => &["bun.lock", "bun.lockb", ".npmrc"],
-        Manager::Poetry => &["poetry.lock"],
-        Manager::Uv => &["uv.lock"],
-        Manager::Pipenv => &["Pipfile.lock"],
-        Manager::Pdm => &["pdm.lock"],
-        Manager::Go => &["go.sum"],
-        Manager::Cargo => &["Cargo.lock"],
-        Manager::Bundler => &["Gemfile.lock"],
-        Manager::Composer => &["composer.lock"],
-        Manager::Mix => &["mix.lock"],
-        Manager::Dart => &["pubspec.lock"],
-        Manager::Swift => &["Package.resolved"],
-        _ => &[],
-    }
-}
-
-/// The lock files and settings beside a manifest.
-fn beside(project: &Project, context: &BuildContext, install: &DependencyInstall, manifest: &str) -> Vec<String> {
-    let folder = manifest.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let names = read_beside(install.manager).iter();
-    let mut beside: Vec<String> =
-        names.filter_map(|name| find(project, context, folder, name)).filter(|path| path != manifest).collect();
-    // Yarn itself can be there, as the settings say.
-    let own = match folder {
-        "" => ".yarn".to_owned(),
-        folder => format!("{folder}/.yarn"),
-    };
-    if install.manager == Manager::Yarn && context.kind(project, &own) == Some(PathKind::Folder) {
-        beside.push(own);
-    }
-    beside
-}
-
-/// The script of a manifest that an install runs.
-fn script_of(project: &Project, context: &BuildContext, install: &DependencyInstall, manifest: &str) -> Option<&'static str> {
-    let text = install.span.slice(project.file(context.dockerfile).source.text());
-    if ["--ignore-scripts", "--no-scripts"].iter().any(|option| text.contains(option)) {
-        return None;
-    }
-    let base = manifest.rsplit('/').next().unwrap_or(manifest);
-    // Where packages are parts of a workspace, the scripts of its top run.
-    let packages = [manifest, base].map(|path| project.package(&context.join(path)));
-    packages.into_iter().flatten().find_map(|package| package.install_scripts.first().copied())
-}
-
-/// What else an install needs: the manifests of a workspace, the code of scripts.
-fn with_manifest(project: &Project, context: &BuildContext, manifest: &str, script: Option<&str>) -> Option<String> {
-    let (folder, base) = manifest.rsplit_once('/').unwrap_or(("", manifest));
-    let is_package = |file: &str| file != manifest && file.ends_with("/package.json");
-    let is_top = || project.package(&context.join(manifest)).is_some_and(|package| package.has_workspaces);
-    let is_workspace = base == "package.json"
-        && context.files_below(project, folder).any(is_package)
-        && (is_top() || find(project, context, folder, "pnpm-workspace.yaml").is_some());
-    let workspace = "the manifests of the workspace's packages";
-    let needed = script.map(|script| format!("what `{script}` needs of the code"));
-    match (is_workspace, needed) {
-        (true, Some(needed)) => Some(format!("{workspace}, and {needed}")),
-        (true, None) => Some(workspace.to_owned()),
-        (false, needed) => needed,
-    }
 }
 
 /// Whether dependencies were installed before the copy too: what comes behind adds what the code asks for.
@@ -343,12 +211,16 @@ fn find(project: &Project, context: &BuildContext, folder: &str, name: &str) -> 
     is_there.then_some(path)
 }
 
+/// The script of a `RUN`.
+fn script_of_step<'p>(project: &'p Project, context: &BuildContext, instruction: usize) -> Option<&'p EmbeddedScript> {
+    let place = ScriptPlace::Run(instruction);
+    let mut scripts = project.file(context.dockerfile).scripts.iter();
+    scripts.find(|script| script.place == place)
+}
+
 /// The commands of a `RUN`.
 fn commands<'p>(project: &'p Project, context: &BuildContext, instruction: usize) -> &'p [Command] {
-    let place = ScriptPlace::Run(instruction);
-    let scripts = &project.file(context.dockerfile).scripts;
-    let script = scripts.iter().find(|script| script.place == place);
-    script.map_or(&[], |script| script.script.commands())
+    script_of_step(project, context, instruction).map_or(&[], |script| script.script.commands())
 }
 
 /// Whether the step removes again what it installed: in a step of its own it would stay in the image.
@@ -391,7 +263,7 @@ fn needs_more(
     let is_copied = copies.iter().any(|copy| {
         copy.stage == install.stage && copy.instruction < install.instruction && copy.sources.iter().any(is_manifest)
     });
-    let builds = script_of(project, context, install, manifest).is_some()
+    let builds = help::script_of(project, context, install, manifest).is_some()
         && project.package(&context.join(manifest)).is_some_and(|package| package.builds_on_install);
     let text = project.file(context.dockerfile).source.text();
     // A gem takes its dependencies from its specification, which lists its files.
@@ -445,13 +317,7 @@ fn prepares(command: &Command) -> bool {
 
 /// Whether a `RUN` does nothing but install packages by name, and clean up behind it.
 fn only_installs(project: &Project, context: &BuildContext, instruction: usize) -> bool {
-    let place = ScriptPlace::Run(instruction);
-    let Some(script) = project
-        .file(context.dockerfile)
-        .scripts
-        .iter()
-        .find(|script| script.place == place)
-    else {
+    let Some(script) = script_of_step(project, context, instruction) else {
         return false;
     };
     let is_plain = |command: &Command| {

@@ -53,7 +53,7 @@
 //!
 //! The fix adds lines to the ignore file. A project may mean to ship what its host has built, so the fix is unsafe.
 
-use super::Rule;
+use super::{Rule, words};
 use crate::facts::{
     Artifact, ArtifactKind, BuildContext, ContextCopy, ContextIgnore, ContextSource, DependencyInstall,
     Manifests, context_copies, dependency_installs, working_folders,
@@ -151,10 +151,9 @@ pub(super) fn listed(artifacts: &[Artifact]) -> String {
     }
     let more = patterns.len().saturating_sub(NAMED);
     patterns.truncate(NAMED);
-    match (more, patterns.split_last()) {
-        (0, Some((last, []))) => last.clone(),
-        (0, Some((last, rest))) => format!("{} and {last}", rest.join(", ")),
-        (more, _) => format!("{} and {more} more", patterns.join(", ")),
+    match more {
+        0 => words::listed(&patterns),
+        more => format!("{} and {more} more", patterns.join(", ")),
     }
 }
 

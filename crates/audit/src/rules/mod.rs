@@ -16,6 +16,7 @@ macro_rules! rules {
 }
 
 mod by_place;
+mod words;
 
 rules! {
     bind_masks_image,

@@ -1,0 +1,131 @@
+//! What to do instead: which files an install needs, and how it runs without the code.
+
+use super::find;
+use crate::Project;
+use crate::facts::{BuildContext, DependencyInstall, Manager, PathKind};
+use crate::rules::words::listed;
+
+/// How to install before the code is there.
+pub(super) fn help(project: &Project, context: &BuildContext, behind: &[(&DependencyInstall, Option<String>)]) -> String {
+    let mut known: Vec<&str> = Vec::new();
+    let mut installs: Vec<String> = Vec::new();
+    let mut files: Vec<String> = Vec::new();
+    let mut extra: Option<String> = None;
+    let mut later: Option<&str> = None;
+    let text = project.file(context.dockerfile).source.text();
+    for (install, manifest) in behind {
+        let script = manifest.as_deref().and_then(|manifest| script_of(project, context, install, manifest));
+        // Composer's scripts are the application's own, and run as well behind it.
+        let is_later = install.manager == Manager::Composer && script.is_some();
+        later = later.or(script.filter(|_| is_later));
+        if !known.contains(&install.name.as_str()) {
+            known.push(&install.name);
+            let option = without_project(install, text).or(is_later.then_some("--no-scripts"));
+            installs.push(option.map_or(install.name.clone(), |option| format!("{} {option}", install.name)));
+        }
+        let Some(manifest) = manifest else { continue };
+        for file in std::iter::once(manifest.clone()).chain(beside(project, context, install, manifest)) {
+            if !files.contains(&file) {
+                files.push(file);
+            }
+        }
+        extra = extra.or_else(|| with_manifest(project, context, manifest, script.filter(|_| !is_later)));
+    }
+    let quoted = |names: &[&str]| -> Vec<String> { names.iter().map(|name| format!("`{name}`")).collect() };
+    let installs: Vec<&str> = installs.iter().map(String::as_str).collect();
+    let what = listed(&quoted(&installs));
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let mut copied = quoted(&files);
+    copied.extend(extra);
+    match (copied.is_empty(), installs.len()) {
+        (true, 1) => format!("run {what} before the code is copied: it needs none of it"),
+        (true, _) => format!("run {what} before the code is copied: they need none of it"),
+        (false, _) => {
+            let rest = match later {
+                Some(script) => format!("copy the rest behind it, and run `{script}` there"),
+                None => "and copy the rest behind it".to_owned(),
+            };
+            format!("copy {} alone, run {what}, {rest}", listed(&copied))
+        }
+    }
+}
+
+/// The option with which a manager leaves out the project itself, where it would install that too, and needs its code for it.
+fn without_project(install: &DependencyInstall, text: &str) -> Option<&'static str> {
+    let option = match (install.manager, install.name.as_str()) {
+        (Manager::Poetry, _) => "--no-root",
+        (Manager::Uv, "uv sync") => "--no-install-project",
+        (Manager::Pdm, _) => "--no-self",
+        _ => return None,
+    };
+    let is_given = |part: &str| install.span.slice(text).contains(part);
+    (!["--no-root", "--only-root", "--no-install-", "--no-self"].iter().any(|part| is_given(part))).then_some(option)
+}
+
+/// What a manager of packages reads beside its manifest.
+fn read_beside(manager: Manager) -> &'static [&'static str] {
+    match manager {
+        Manager::Npm => &["package-lock.json", "npm-shrinkwrap.json", ".npmrc"],
+        Manager::Yarn => &["yarn.lock", ".npmrc", ".yarnrc.yml"],
+        Manager::Pnpm => &["pnpm-lock.yaml", "pnpm-workspace.yaml", ".npmrc"],
+        Manager::Bun => &["bun.lock", "bun.lockb", ".npmrc"],
+        Manager::Poetry => &["poetry.lock"],
+        Manager::Uv => &["uv.lock"],
+        Manager::Pipenv => &["Pipfile.lock"],
+        Manager::Pdm => &["pdm.lock"],
+        Manager::Go => &["go.sum"],
+        Manager::Cargo => &["Cargo.lock"],
+        Manager::Bundler => &["Gemfile.lock"],
+        Manager::Composer => &["composer.lock"],
+        Manager::Mix => &["mix.lock"],
+        Manager::Dart => &["pubspec.lock"],
+        Manager::Swift => &["Package.resolved"],
+        _ => &[],
+    }
+}
+
+/// The lock files and settings beside a manifest.
+fn beside(project: &Project, context: &BuildContext, install: &DependencyInstall, manifest: &str) -> Vec<String> {
+    let folder = manifest.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let names = read_beside(install.manager).iter();
+    let mut beside: Vec<String> =
+        names.filter_map(|name| find(project, context, folder, name)).filter(|path| path != manifest).collect();
+    // Yarn itself can be there, as the settings say.
+    let own = match folder {
+        "" => ".yarn".to_owned(),
+        folder => format!("{folder}/.yarn"),
+    };
+    if install.manager == Manager::Yarn && context.kind(project, &own) == Some(PathKind::Folder) {
+        beside.push(own);
+    }
+    beside
+}
+
+/// The script of a manifest that an install runs.
+pub(super) fn script_of(project: &Project, context: &BuildContext, install: &DependencyInstall, manifest: &str) -> Option<&'static str> {
+    let text = install.span.slice(project.file(context.dockerfile).source.text());
+    if ["--ignore-scripts", "--no-scripts"].iter().any(|option| text.contains(option)) {
+        return None;
+    }
+    let base = manifest.rsplit('/').next().unwrap_or(manifest);
+    // Where packages are parts of a workspace, the scripts of its top run.
+    let packages = [manifest, base].map(|path| project.package(&context.join(path)));
+    packages.into_iter().flatten().find_map(|package| package.install_scripts.first().copied())
+}
+
+/// What else an install needs: the manifests of a workspace, the code of scripts.
+fn with_manifest(project: &Project, context: &BuildContext, manifest: &str, script: Option<&str>) -> Option<String> {
+    let (folder, base) = manifest.rsplit_once('/').unwrap_or(("", manifest));
+    let is_package = |file: &str| file != manifest && file.ends_with("/package.json");
+    let is_top = || project.package(&context.join(manifest)).is_some_and(|package| package.has_workspaces);
+    let is_workspace = base == "package.json"
+        && context.files_below(project, folder).any(is_package)
+        && (is_top() || find(project, context, folder, "pnpm-workspace.yaml").is_some());
+    let workspace = "the manifests of the workspace's packages";
+    let needed = script.map(|script| format!("what `{script}` needs of the code"));
+    match (is_workspace, needed) {
+        (true, Some(needed)) => Some(format!("{workspace}, and {needed}")),
+        (true, None) => Some(workspace.to_owned()),
+        (false, needed) => needed,
+    }
+}
