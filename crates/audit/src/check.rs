@@ -119,7 +119,12 @@ impl Checker {
 fn is_named_for_tests(file: &File) -> bool {
     let mut words = file.source.name().split(['.', '-', '_']);
     matches!(file.content, Content::Compose(_) | Content::Dockerfile(_))
-        && words.any(|word| matches!(word, "test" | "tests" | "testing" | "e2e" | "ci"))
+        && words.any(|word| {
+            matches!(
+                word,
+                "test" | "tests" | "testing" | "e2e" | "ci" | "integration" | "cypress"
+            )
+        })
 }
 
 /// By place; what is the same twice stays once.

@@ -161,7 +161,7 @@ pub(crate) fn read(source: &Source, kind: FileKind) -> Read {
             }
         }
         // What is wrong with one is the package manager's to say.
-        FileKind::Package => Read::of(match PackageManifest::read(source.text()) {
+        FileKind::Package => Read::of(match PackageManifest::read(source.name(), source.text()) {
             Some(manifest) => Content::Package(manifest),
             None => Content::Unreadable,
         }),

@@ -107,3 +107,12 @@ pub fn is_code(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.rsplit_once('.').is_some_and(|(_, end)| CODE.contains(&end))
 }
+
+/// Whether a service answers on a port that its file publishes.
+pub fn has_ports(project: &Project, service: &Service) -> bool {
+    let Some(compose) = project.compose_file(&service.place.path) else {
+        return false;
+    };
+    let node = compose.node(&service.place);
+    node.is_some_and(|node| node.get("ports").is_some() || node.get("expose").is_some())
+}

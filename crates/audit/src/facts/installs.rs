@@ -138,15 +138,24 @@ pub fn dependency_installs(project: &Project, dockerfile: FileId) -> Vec<Depende
     installs
 }
 
-/// The manifests with scripts of their own that the installs of a context's Dockerfile read, as paths of the checked folder: those
-/// of the folders that it copies.
+/// The manifests that the installs of a context's Dockerfile read and that [`crate::PackageManifest`] knows, as paths of the checked
+/// folder: those of the folders that it copies.
 pub fn package_manifests(project: &Project, context: &BuildContext) -> Vec<String> {
     let installs = dependency_installs(project, context.dockerfile);
-    let names: BTreeSet<&str> = installs
+    let named = installs
         .iter()
-        .flat_map(|install| &install.manifests)
-        .filter_map(|path| path.rsplit('/').next())
-        .filter(|name| matches!(*name, "package.json" | "composer.json"))
+        .filter(|install| is_read(install.manager))
+        .flat_map(|install| &install.manifests);
+    // A path of the image can be called what its last part is called here.
+    let names: BTreeSet<&str> = named
+        .flat_map(|path| {
+            [
+                path.trim_start_matches("./"),
+                path.rsplit('/').next().unwrap_or(path),
+            ]
+        })
+        .filter(|name| !name.starts_with('/') && !name.contains(['$', '*']))
+        .filter(|name| !["lock", ".sum"].iter().any(|end| name.ends_with(end)))
         .collect();
     let Content::Dockerfile(dockerfile) = &project.file(context.dockerfile).content else {
         return Vec::new();
@@ -171,6 +180,15 @@ pub fn package_manifests(project: &Project, context: &BuildContext) -> Vec<Strin
         .map(|path| context.join(&path))
         .filter(|path| project.tree().files.contains(path))
         .collect()
+}
+
+/// Whether the manifests of a manager are read.
+fn is_read(manager: Manager) -> bool {
+    use Manager::{Bun, Bundler, Cargo, Composer, Go, Npm, Pdm, Pip, Pnpm, Poetry, Uv, Yarn};
+    [
+        Bun, Bundler, Cargo, Composer, Go, Npm, Pdm, Pip, Pnpm, Poetry, Uv, Yarn,
+    ]
+    .contains(&manager)
 }
 
 struct Found {

@@ -7,6 +7,7 @@ mod artifacts;
 mod builds;
 mod built_services;
 pub(crate) mod caches;
+mod choice;
 mod commands;
 mod commit;
 mod compose;
@@ -31,7 +32,10 @@ pub(crate) mod units;
 
 pub use artifacts::{Artifact, ArtifactKind, Manifests};
 pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
-pub use built_services::{BuiltService, built_services, is_code, is_ignored, mount_place, mount_target};
+pub use built_services::{
+    BuiltService, built_services, has_ports, is_code, is_ignored, mount_place, mount_target,
+};
+pub use choice::is_by_choice;
 pub use commands::DockerUse;
 pub use commit::{CommitArg, CommitUse, DEFAULT_COMMIT_ARG, Given, commit_args, given};
 pub use contexts::{BuildContext, ContextIgnore, ContextOrigin, PathKind};

@@ -2,6 +2,7 @@
 //!
 //! It is a guess from names and settings, for how much harm a finding can do. It decides no finding by itself.
 
+use crate::Project;
 use crate::compose::Service;
 use crate::compose::project::ComposeProject;
 
@@ -97,13 +98,18 @@ const ENVIRONMENTS: &[&str] = &[
 
 /// Words in the names of folders that are there for tests.
 const TESTS: &[&str] = &[
+    "ci",
     "conformance",
+    "cypress",
     "e2e",
+    "e2etest",
+    "e2etests",
     "fixtures",
     "integration",
     "integrationtest",
     "integrationtests",
     "mocks",
+    "smoke",
     "snapshots",
     "test",
     "testdata",
@@ -180,22 +186,55 @@ fn purpose(path: &str, service: &Service) -> Purpose {
     }
 }
 
+/// What the comment at the head of a Compose file says that it is for development.
+const SAID: &[&str] = &[
+    "development only",
+    "dev only",
+    "for development",
+    "for local development",
+    "local development only",
+    "not for production",
+    "not use in production",
+    "not run in production",
+    "not suitable for production",
+];
+
+/// Whether the comment at the head of a Compose file says that it is for development.
+fn is_said(project: &Project, path: &str) -> bool {
+    let Some(yaml) = project.compose_file(path).map(|file| file.yaml()) else {
+        return false;
+    };
+    let head = yaml.root().map_or(0, |root| root.span().start);
+    let comments = yaml.comments().take_while(|comment| comment.span.end <= head);
+    let text: Vec<String> = comments.map(|comment| comment.text.to_lowercase()).collect();
+    let text = text.join(" ");
+    SAID.iter().any(|phrase| text.contains(phrase))
+}
+
+/// What a service is for, by its own settings and the file that says what the finding is about.
+fn own_purpose(project: &Project, path: &str, service: &Service) -> Purpose {
+    match is_said(project, path) {
+        true => Purpose::Development,
+        false => purpose(path, service),
+    }
+}
+
 /// Whether somebody develops with a project's services, and none is deployed.
-pub fn is_for_development(compose: &ComposeProject) -> bool {
+pub fn is_for_development(project: &Project, compose: &ComposeProject) -> bool {
     let purposes = || {
         compose
             .services
             .iter()
-            .map(|service| purpose(&service.place.path, service))
+            .map(|service| own_purpose(project, &service.place.path, service))
     };
     purposes().any(|purpose| purpose == Purpose::Development)
         && !purposes().any(|purpose| purpose == Purpose::Deployment)
 }
 
 /// What a service of a project is for: where nothing says it of the service itself, what the others are for.
-pub fn purpose_within(compose: &ComposeProject, path: &str, service: &Service) -> Purpose {
-    match purpose(path, service) {
-        Purpose::Unsaid if is_for_development(compose) => Purpose::Development,
+pub fn purpose_within(project: &Project, compose: &ComposeProject, path: &str, service: &Service) -> Purpose {
+    match own_purpose(project, path, service) {
+        Purpose::Unsaid if is_for_development(project, compose) => Purpose::Development,
         own => own,
     }
 }

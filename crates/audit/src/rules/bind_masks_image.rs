@@ -148,7 +148,7 @@ fn mask<'a>(project: &Project, built: &BuiltService<'a>, mount: &'a Mount) -> Op
         let other = |path: &str| !is_code(path) || ignored(path);
         built.paths.parts_hidden_by(project, &other, &target).first().map(|(filled, _)| filled.span)
     })?;
-    let severity = match purpose_within(built.compose, &mount.place.path, built.service) {
+    let severity = match purpose_within(project, built.compose, &mount.place.path, built.service) {
         Purpose::Development => Severity::Info,
         Purpose::Unsaid => Severity::Low,
         Purpose::Deployment => Severity::Medium,

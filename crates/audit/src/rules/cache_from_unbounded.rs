@@ -196,7 +196,13 @@ fn finding(project: &Project, import: &CacheAt<'_>, clear: Option<DockerUse<'_>>
         _ if clear.is_some() || !is_ci => Severity::Medium,
         _ => Severity::Low,
     };
+    // Of a Dockerfile that is not there, or is made first, nobody knows what it runs.
+    let is_unknown = import.build.is_some_and(|build| {
+        let is_named = build.context.is_some() && build.dockerfile_like.is_none();
+        matches!(build.via, Via::Step(..)) && is_named && build.dockerfile.is_none()
+    });
     let confidence = match is_ci && clear.is_none() {
+        _ if is_unknown => Confidence::Low,
         true => Confidence::Medium,
         false => Confidence::High,
     };

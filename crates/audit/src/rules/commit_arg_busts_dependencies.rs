@@ -147,8 +147,8 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                     last.filter(|_| busted.iter().all(|install| install.stage == stage))
                         .and_then(|last| moved(id, &file.source, dockerfile, &arg, declaration, last)),
                 );
-                if let Some(other) = changes_always(dockerfile, declaration, first.instruction) {
-                    finding = finding.also((id, other.name_span), "changes with every build too: move it as well");
+                if let Some((other, note)) = changes_too(dockerfile, declaration, first.instruction) {
+                    finding = finding.also((id, other.name_span), note);
                 }
                 for install in busted.iter().take(SHOWN) {
                     finding = finding.also((id, install.span), "runs again with every commit");
@@ -181,19 +181,23 @@ fn early_use(
     between.find(|instruction| uses(instruction, &names, source)).map(|found| found.start_line)
 }
 
-/// Another argument before an install that no two builds give the same value: a time, a number.
-fn changes_always(dockerfile: &Dockerfile, own: &Declaration, install: usize) -> Option<Declaration> {
-    let is_new_each_time = |name: &str| {
+/// Another argument before an install whose value changes as often, and what to say of it: a time or a number that no two builds
+/// share, a version that `git describe` may give.
+fn changes_too(dockerfile: &Dockerfile, own: &Declaration, install: usize) -> Option<(Declaration, &'static str)> {
+    let note = |name: &str| {
         let name = name.to_ascii_uppercase();
-        ["DATE", "TIME", "BUILD_NUMBER", "BUILD_ID", "RUN_ID"].iter().any(|part| name.contains(part))
+        let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+        if has(&["DATE", "TIME", "BUILD_NUMBER", "BUILD_ID", "RUN_ID"]) {
+            return Some("changes with every build too: move it as well");
+        }
+        matches!(name.as_str(), "VERSION" | "APP_VERSION" | "BUILD_VERSION").then_some("move it as well where it changes with every commit")
     };
-    let mut all = dockerfile.declarations().into_iter();
-    all.find(|other| {
-        other.kind == DeclarationKind::Arg
-            && other.scope == own.scope
-            && other.instruction < install
-            && is_new_each_time(&other.name)
-    })
+    let before = dockerfile.declarations().into_iter().filter(|other| {
+        other.kind == DeclarationKind::Arg && other.scope == own.scope && other.instruction < install
+    });
+    let mut noted: Vec<(Declaration, &str)> = before.filter_map(|other| note(&other.name).map(|note| (other, note))).collect();
+    noted.sort_by_key(|(_, note)| !note.starts_with("changes"));
+    noted.into_iter().next()
 }
 
 /// Moves the declaration below the install `last`, if nothing on the way needs it.

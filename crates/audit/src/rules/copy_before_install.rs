@@ -52,7 +52,7 @@ mod help;
 
 use super::Rule;
 use crate::facts::{
-    BuildContext, ContextCopy, ContextSource, DependencyInstall, Installs, Manager, brings_code, context_copies,
+    BuildContext, ContextCopy, ContextSource, DependencyInstall, Installs, Manager, brings_code, context_copies, is_by_choice,
     dependency_installs,
 };
 use crate::shell::Command;
@@ -102,7 +102,8 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                     ))
                 })
                 .filter(|(install, manifest)| {
-                    let needs_more = needs_more(project, context, &copies, install, manifest.as_deref());
+                    let needs_more = needs_more(project, context, &copies, install, manifest.as_deref())
+                        || is_chosen(project, context, dockerfile, install);
                     is_clear == (only_prepares(project, copy.instruction, install, context) && !needs_more)
                 })
                 .collect();
@@ -270,7 +271,13 @@ fn needs_more(
     let is_beside = |file: &str| file.rsplit_once('/').map_or("", |(above, _)| above) == folder;
     let is_gem = || context.files_below(project, folder).any(|file| file.ends_with(".gemspec") && is_beside(file));
     let is_other_gemfile = install.manager == Manager::Bundler && (text.contains("BUNDLE_GEMFILE") || is_gem());
-    is_copied || builds || is_other_gemfile || is_elsewhere(project, context, install, manifest)
+    let is_of_project = project.package(&context.join(manifest)).is_some_and(|package| package.local.iter().any(|path| path == "."));
+    is_copied
+        || builds
+        || is_of_project
+        || is_other_gemfile
+        || is_elsewhere(project, context, install, manifest)
+        || reads_others(project, context, install)
 }
 
 /// Whether an install runs in another folder than its manifest's, as the last `cd` before it says.
@@ -282,7 +289,24 @@ fn is_elsewhere(project: &Project, context: &BuildContext, install: &DependencyI
     let name = to.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let folder = manifest.rsplit_once('/').map_or("", |(folder, _)| folder);
     // Of the top nobody knows what the image calls it.
-    !folder.is_empty() && folder.rsplit('/').next() != Some(name)
+    match folder.is_empty() {
+        // Of the top nobody knows what the image calls it, but a path through folders goes below it.
+        true => to.text.contains('/') && !to.text.starts_with(['/', '.', '$', '~']),
+        false => folder.rsplit('/').next() != Some(name),
+    }
+}
+
+/// Whether an install runs only if a build asks for it.
+fn is_chosen(project: &Project, context: &BuildContext, dockerfile: &Dockerfile, install: &DependencyInstall) -> bool {
+    let mut own = commands(project, context, install.instruction).iter().filter(|command| command.span == install.span);
+    own.any(|command| is_by_choice(dockerfile, install.instruction, command))
+}
+
+/// Whether the step installs from files that only the code can name: `-r "$plugin/requirements.txt"`.
+fn reads_others(project: &Project, context: &BuildContext, install: &DependencyInstall) -> bool {
+    let installs = dependency_installs(project, context.dockerfile);
+    let mut same_step = installs.iter().filter(|other| other.instruction == install.instruction && other.manager == install.manager);
+    same_step.any(|other| other.manifests.iter().any(|manifest| manifest.starts_with('$')))
 }
 
 /// Whether a command does nothing with the code that was copied.

@@ -132,7 +132,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             .filter(|moving| seen.insert((moving.image.place.path.clone(), moving.image.place.span)))
             .collect();
         let kept = known.map_or(&[][..], |known| &known.kept);
-        let kept = if is_for_development(compose) { &[] } else { kept };
+        let kept = if is_for_development(project, compose) { &[] } else { kept };
         let (started, others): (Vec<_>, Vec<_>) = moving
             .into_iter()
             .partition(|moving| kept.iter().any(|used| starts_service(compose, used.docker, moving.service)));
@@ -203,7 +203,7 @@ fn of(
     starter: Option<DockerUse<'_>>,
     moving: &[Moving<'_>],
 ) -> Option<Finding> {
-    let Moving { image, .. } = moving.iter().find(|moving| moving.maker.is_some()).or(moving.first())?;
+    let Moving { image, service, .. } = moving.iter().find(|moving| moving.maker.is_some()).or(moving.first())?;
     let distinct: BTreeSet<&str> = moving.iter().map(|moving| moving.image.value.as_str()).collect();
     let others = match distinct.len() {
         1 => String::new(),
@@ -220,7 +220,10 @@ fn of(
     );
     let place = (project.find(&image.place.path)?, image.place.value);
     let mut finding = Finding::new(RULE.id, severity, confidence, message, place)
-        .help("name a version, set `pull_policy: always`, or pull before `up` (`docker compose pull`)");
+        .help(format!(
+            "name a version, set `pull_policy: always`, or pull before `up` (`docker compose pull {}`)",
+            service.name
+        ));
     if let Some(starter) = starter {
         finding = finding.also(starter.place(), "starts it without a pull");
     }

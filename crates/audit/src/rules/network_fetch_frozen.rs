@@ -6,8 +6,10 @@
 //! tested, nor steps after something that changes with each build or with its source: an `ARG` for that purpose, a remote `ADD` (for
 //! which BuildKit asks the server at every build).
 //!
-//! Confidence is low in a stage of tests, and for what tests read: an old one may be good enough; and behind a copy of code, with
-//! whose edits the step runs again.
+//! A clone that is all the code a Dockerfile brings is of medium severity, others are of low.
+//!
+//! Confidence is low in a stage of tests, and for what tests read: an old one may be good enough; behind a copy of code, with
+//! whose edits the step runs again; and where an `ARG` must be given another value than its own for the step to take anything.
 //!
 //! ## Why
 //!
@@ -43,7 +45,7 @@
 //! - <https://docs.docker.com/build/building/best-practices/#apt-get>
 
 use super::Rule;
-use crate::facts::{Fetch, FetchKind, PackageLists, brings_code, checks_content, context_copies, fetch_of, git_verb, is_of_tests, pins_clone};
+use crate::facts::{Fetch, FetchKind, PackageLists, brings_code, checks_content, context_copies, fetch_of, git_verb, is_by_choice, is_of_tests, pins_clone};
 use crate::shell::Command;
 use crate::{Confidence, EmbeddedScript, FileId, Finding, Project, ScriptPlace, Severity, Span};
 use std::collections::BTreeMap;
@@ -231,13 +233,14 @@ impl Step<'_> {
             let is_data = found.iter().any(|(_, fetch)| fetch.what.contains("://huggingface.co/"));
             let is_all =
                 kind == FetchKind::Clone && found.len() == 1 && !is_data && is_only_source(project, id, dockerfile);
+            let is_chosen = found.iter().all(|(command, _)| is_by_choice(dockerfile, instruction, command));
             let is_of_tests = is_stage_of_tests(dockerfile, instruction)
                 || found.iter().all(|(_, fetch)| is_test_input(&fetch.what));
-            let confidence = match is_of_tests || follows_code(project, id, dockerfile, instruction) {
+            let confidence = match is_of_tests || is_chosen || follows_code(project, id, dockerfile, instruction) {
                 true => Confidence::Low,
                 false => Confidence::Medium,
             };
-            findings.extend(of_kind(id, is_all && !is_of_tests, kind, confidence, &found));
+            findings.extend(of_kind(id, is_all && !is_of_tests && !is_chosen, kind, confidence, &found));
         }
     }
 }
@@ -287,12 +290,6 @@ fn of_kind(
         _ => Severity::Low,
     };
     let (message, help) = match kind {
-        FetchKind::Clone if is_all => (
-            format!(
-                "the code of the image is cloned from `{what}`, and the step is cached: later commits never arrive"
-            ),
-            "check out a commit that an `ARG` names, or `COPY` the code from the context",
-        ),
         FetchKind::Clone => (
             format!("the clone of `{what}` is cached: its later commits never arrive"),
             "name a tag or commit (`--branch v1.2.3`), or use `ADD <repository>#<branch>`, for which the builder asks each time",

@@ -3,7 +3,7 @@
 //!
 //! High where `depends_on` waits for `service_healthy`: it can never come. Low where a script deploys with `--wait`, which
 //! then waits for nothing but the start; Info where it deploys with `up -d`. For the latter two there is one finding for each Compose
-//! project, about services that are built here and have ports; one-off services and files for development are left out.
+//! project, about services that are built here and have ports; one-off services and those for development are left out.
 //!
 //! ## Why
 //!
@@ -43,10 +43,10 @@
 //! ```
 
 use super::Rule;
-use crate::compose::Service;
-use crate::compose::project::{ComposeProject, dockerfile_of};
+use crate::compose::{MountKind, Service, resolve};
+use crate::compose::project::{ComposeProject, context_of, dockerfile_of};
 use crate::docker::Action;
-use crate::facts::{DockerUse, ImageName, Machine};
+use crate::facts::{DockerUse, ImageName, Machine, Purpose, files_below, has_ports, is_code, purpose_within};
 use crate::{Confidence, Content, FileId, Finding, Project, Severity, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use unstale_dockerfile::Dockerfile;
@@ -82,9 +82,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     }
     for compose in &project.facts().compose {
         waited_for(project, compose, &mut seen, findings);
-        if let Some(deploy) = deploys.get(compose.files.as_slice())
-            && !compose.files.last().is_some_and(|path| is_for_development(path))
-        {
+        if let Some(deploy) = deploys.get(compose.files.as_slice()) {
             findings.extend(deployed(project, compose, *deploy));
         }
     }
@@ -246,6 +244,7 @@ fn deployed(project: &Project, compose: &ComposeProject, deploy: DockerUse<'_>) 
                 .as_ref()
                 .is_none_or(|restart| restart.value != "no")
         })
+        .filter(|service| !is_developed(project, compose, service))
         .filter(|service| has_ports(project, service) && health(project, service) == Health::Unchecked)
         .collect();
     let first = silent.first()?;
@@ -288,32 +287,17 @@ fn deployed(project: &Project, compose: &ComposeProject, deploy: DockerUse<'_>) 
     Some(finding)
 }
 
-/// Whether a service answers on a port that its file publishes.
-fn has_ports(project: &Project, service: &Service) -> bool {
-    let Some(compose) = project.compose_file(&service.place.path) else {
-        return false;
-    };
-    let node = compose.node(&service.place);
-    node.is_some_and(|node| node.get("ports").is_some() || node.get("expose").is_some())
-}
-
-/// Whether a Compose file is for development or tests by its name.
-fn is_for_development(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
-    let mut parts = name.split(['.', '-', '_']);
-    parts.any(|part| {
-        matches!(
-            part,
-            "dev"
-                | "devel"
-                | "development"
-                | "test"
-                | "tests"
-                | "testing"
-                | "local"
-                | "ci"
-                | "override"
-                | "debug"
-        )
-    })
+/// Whether somebody develops with a service: the files say so, or it runs the code of the host.
+fn is_developed(project: &Project, compose: &ComposeProject, service: &Service) -> bool {
+    let path = compose.files.last().map_or(&*service.place.path, String::as_str);
+    let context = service.build.as_ref().and_then(context_of);
+    let binds_code = service.volumes.iter().filter(|mount| mount.kind == MountKind::Bind).any(|mount| {
+        let folder = mount.source.as_deref().and_then(|source| resolve(&mount.place.folder, source));
+        folder.is_some_and(|folder| {
+            let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+            let is_own = context.as_deref().is_some_and(|context| context.is_empty() || prefix.starts_with(&format!("{context}/")));
+            is_own && files_below(&project.tree().files, &prefix).any(is_code)
+        })
+    });
+    binds_code || purpose_within(project, compose, path, service) == Purpose::Development
 }

@@ -27,7 +27,7 @@
 //!
 //! ## Instead
 //!
-//! Mount the folder, or restart the service after each change:
+//! Restart the service after each change, or mount the folder, where the image has nothing else in it:
 //!
 //! `compose.yaml`:
 //!
@@ -52,7 +52,7 @@
 use super::Rule;
 use crate::compose::project::ComposeProject;
 use crate::compose::{Mount, MountKind, Service, resolve};
-use crate::facts::{mount_place, mount_target};
+use crate::facts::{has_ports, mount_place, mount_target};
 use crate::{Confidence, FileId, Finding, Project, Severity, Span};
 use std::collections::BTreeMap;
 
@@ -77,6 +77,9 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     // One finding for a Compose file: it is the same for each of its mounts.
     for (file, mounts) in files {
         let count = mounts.len();
+        // One of a service that goes on running tells it best.
+        let mut mounts: Vec<(Span, (&Service, String))> = mounts.into_iter().collect();
+        mounts.sort_by_key(|(span, (service, _))| (!serves(project, service), *span));
         let mut mounts = mounts.into_iter();
         let Some((span, (service, path))) = mounts.next() else {
             continue;
@@ -91,7 +94,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             service.name
         );
         let help = format!(
-            "mount the folder that the file is in, or restart after each change: `docker compose restart {}`",
+            "restart after each change: `docker compose restart {}`; or mount the folder that the file is in, where the image has nothing else there",
             service.name
         );
         let mut finding = Finding::new(RULE.id, RULE.severity, Confidence::High, message, (file, span)).help(help);
@@ -116,11 +119,24 @@ fn runs_once(compose: &ComposeProject, service: &Service) -> bool {
     dependencies.any(|one| one.service == service.name && one.condition == "service_completed_successfully")
 }
 
+/// Whether a service is there to answer: it has ports, or starts again by itself.
+fn serves(project: &Project, service: &Service) -> bool {
+    let restarts = service.restart.as_ref().is_some_and(|restart| restart.value != "no");
+    restarts || has_ports(project, service)
+}
+
 /// Whether a folder is for what runs when a container starts: `/docker-entrypoint-initdb.d`, `/etc/init/ready.d`.
 fn is_in_folder_of_start(target: &str) -> bool {
     let folder = target.rsplit_once('/').map_or("", |(folder, _)| folder);
     let words = folder.split(['/', '-', '_', '.']);
-    words.into_iter().any(|word| matches!(word, "init" | "initdb" | "entrypoint" | "bootstrap" | "startup"))
+    words.into_iter().any(|word| matches!(word, "init" | "initdb" | "entrypoint" | "bootstrap" | "startup" | "import" | "seed"))
+}
+
+/// Whether a file is read when data is made, and never again: a realm of Keycloak, the servers of pgAdmin, answers of a setup.
+fn is_of_first_start(target: &str) -> bool {
+    let name = target.rsplit('/').next().unwrap_or(target).to_ascii_lowercase();
+    let mut words = name.split(['.', '-', '_']);
+    words.any(|word| matches!(word, "realm" | "import" | "seed" | "setup" | "bootstrap" | "init")) || target.ends_with("pgadmin4/servers.json")
 }
 
 /// The file of the checked folder that is mounted, and that matters while the service runs.
@@ -131,6 +147,9 @@ fn single_file(project: &Project, mount: &Mount) -> Option<String> {
     let path = resolve(&mount.place.folder, mount.source.as_deref()?)?;
     let target = mount_target(mount)?;
     // Read once, when a container starts or a database is made: what is new there needs a restart however it is mounted.
-    let is_of_start = [&target, &path].iter().any(|path| path.ends_with(".sh") || path.ends_with(".sql")) || is_in_folder_of_start(&target);
+    let is_of_start = [&target, &path].iter().any(|path| path.ends_with(".sh") || path.ends_with(".sql"))
+        || is_in_folder_of_start(&target)
+        || is_of_first_start(&target)
+        || is_of_first_start(&path);
     (project.tree().files.contains(&path) && !is_of_start).then_some(path)
 }

@@ -107,7 +107,7 @@ fn of_mount(project: &Project, built: &BuiltService<'_>, mount: &Mount) -> Optio
         return None;
     }
     let target = mount_target(mount)?;
-    let hidden = hidden(project, built, &target)?.for_purpose(purpose_within(built.compose, &mount.place.path, built.service));
+    let hidden = hidden(project, built, &target)?.for_purpose(purpose_within(project, built.compose, &mount.place.path, built.service));
     let service = &built.service.name;
     let volume = match &mount.source {
         Some(name) if is_named => format!("volume `{name}`"),

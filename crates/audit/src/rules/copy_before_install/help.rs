@@ -76,7 +76,8 @@ fn read_beside(manager: Manager) -> &'static [&'static str] {
         Manager::Go => &["go.sum"],
         Manager::Cargo => &["Cargo.lock"],
         Manager::Bundler => &["Gemfile.lock"],
-        Manager::Composer => &["composer.lock"],
+        // Flex, a plugin of Composer, makes the configuration anew of what `symfony.lock` does not list.
+        Manager::Composer => &["composer.lock", "symfony.lock"],
         Manager::Mix => &["mix.lock"],
         Manager::Dart => &["pubspec.lock"],
         Manager::Swift => &["Package.resolved"],
@@ -121,11 +122,12 @@ fn with_manifest(project: &Project, context: &BuildContext, manifest: &str, scri
     let is_workspace = base == "package.json"
         && context.files_below(project, folder).any(is_package)
         && (is_top() || find(project, context, folder, "pnpm-workspace.yaml").is_some());
-    let workspace = "the manifests of the workspace's packages";
-    let needed = script.map(|script| format!("what `{script}` needs of the code"));
-    match (is_workspace, needed) {
-        (true, Some(needed)) => Some(format!("{workspace}, and {needed}")),
-        (true, None) => Some(workspace.to_owned()),
-        (false, needed) => needed,
-    }
+    let names_files = project.package(&context.join(manifest)).is_some_and(|package| !package.local.is_empty());
+    let parts = [
+        is_workspace.then(|| "the manifests of the workspace's packages (with the files that these name)".to_owned()),
+        (names_files && !is_workspace).then(|| format!("the files that `{base}` names")),
+        script.map(|script| format!("what `{script}` needs of the code")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", and "))
 }

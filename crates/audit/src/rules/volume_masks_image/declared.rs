@@ -44,7 +44,7 @@ pub(super) fn check(project: &Project, services: &[BuiltService<'_>], findings: 
                     "copy to a path outside of `{path}`, or start with `docker compose up --renew-anon-volumes {service}`"
                 ),
             };
-            let hidden = hidden.for_purpose(purpose_within(built.compose, &built.service.place.path, built.service));
+            let hidden = hidden.for_purpose(purpose_within(project, built.compose, &built.service.place.path, built.service));
             let (severity, confidence) = (hidden.severity, hidden.confidence);
             let finding = Finding::new(RULE.id, severity, confidence, message, place).help(help);
             findings.push(shown(finding, built.dockerfile, &hidden));
