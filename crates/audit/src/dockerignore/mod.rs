@@ -155,6 +155,15 @@ impl IgnoreFile {
             .is_some_and(|decision| decision.ignored)
     }
 
+    /// Whether a line brings a path back by its own name: somebody wants it.
+    pub fn brings_back(&self, path: &str) -> bool {
+        let name = |path: &str| path.trim_end_matches('/').rsplit('/').next().map(str::to_owned);
+        let decision = self.decision(path, true).filter(|decision| !decision.ignored);
+        decision.is_some_and(|decision| {
+            matches!(&decision.line.content, Content::Pattern { text, exception: true, .. } if name(text) == name(path))
+        })
+    }
+
     /// Whether something in a folder can be in the context.
     pub fn enters(&self, folder: &str) -> bool {
         self.matcher.as_ref().is_none_or(|matcher| matcher.enters(folder))
@@ -186,6 +195,15 @@ fn trimmed(text: &str, span: Span) -> Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_line_brings_back_by_name_is_wanted() {
+        let (own, _) = file("*\n!.git\n!src\n");
+        assert!(own.brings_back(".git"));
+        assert!(!own.brings_back("src/target") && !own.brings_back("node_modules"));
+        let (list, _) = file("dist\n!dist\n");
+        assert!(list.brings_back("dist") && !list.brings_back("a/dist"));
+    }
 
     fn file(text: &str) -> (IgnoreFile, Source) {
         let source = Source::new(".dockerignore", text);

@@ -1,7 +1,8 @@
 //! What builds and package managers leave in a build context on the machine of whoever builds.
 
 use super::{BuildContext, ContextCopy, DependencyInstall, dependency_installs, is_of_tests};
-use crate::{Content, Project, ScriptPlace};
+use crate::shell::Command;
+use crate::{Content, EmbeddedScript, File, FileKind, Project, ScriptPlace};
 use std::collections::BTreeSet;
 use unstale_dockerfile::{Stage, base_chain};
 
@@ -186,7 +187,7 @@ impl Manifests {
     }
 
     /// What is or will be in a context beside what git keeps, and is not ignored by its ignore file. `.git` is left out
-    /// if the Dockerfile runs git.
+    /// if the build reads it.
     pub fn artifacts(&self, project: &Project, context: &BuildContext) -> Vec<Artifact> {
         let prefix = context.join("");
         let within = |path: &str| match prefix.as_str() {
@@ -239,9 +240,16 @@ impl Manifests {
                 });
             }
         }
-        if runs_git(project, context) {
+        if reads_repository(project, context) {
             found.retain(|artifact| artifact.kind != ArtifactKind::Repository);
         }
+        // What a line brings back by its name is wanted.
+        let is_wanted = |artifact: &Artifact| {
+            context
+                .ignore_file(project)
+                .is_some_and(|file| file.brings_back(&artifact.path))
+        };
+        found.retain(|artifact| !is_wanted(artifact));
         found.into_iter().collect()
     }
 }
@@ -331,14 +339,58 @@ fn is_example(path: &str) -> bool {
     })
 }
 
-fn runs_git(project: &Project, context: &BuildContext) -> bool {
+/// Whether the build of a Dockerfile is known to read the repository: it runs git, names `.git`, or runs a script or Makefile that runs
+/// git.
+fn reads_repository(project: &Project, context: &BuildContext) -> bool {
     let file = project.file(context.dockerfile);
-    let is_dockerfile = matches!(file.content, Content::Dockerfile(_));
-    is_dockerfile
-        && file
-            .scripts
+    let Content::Dockerfile(dockerfile) = &file.content else {
+        return false;
+    };
+    let names_it = |text: &str| {
+        let mut words = text.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '=' | ',' | ':'));
+        words.any(|word| {
+            word == ".git" || word.contains("/.git/") || word.ends_with("/.git") || word.starts_with(".git/")
+        })
+    };
+    let text = file.source.text();
+    if dockerfile
+        .instructions
+        .iter()
+        .any(|instruction| names_it(instruction.span.slice(text)))
+    {
+        return true;
+    }
+    let is_run = |script: &&EmbeddedScript| matches!(script.place, ScriptPlace::Run(_));
+    let commands: Vec<&Command> = file
+        .scripts
+        .iter()
+        .filter(is_run)
+        .flat_map(|script| script.script.commands())
+        .collect();
+    let runs_git = |file: &File| {
+        file.scripts
             .iter()
-            .filter(|script| matches!(script.place, ScriptPlace::Run(_)))
             .flat_map(|script| script.script.commands())
             .any(|command| command.name() == "git")
+    };
+    let makes = commands
+        .iter()
+        .any(|command| matches!(command.name(), "make" | "gmake"));
+    let runs = |path: &str| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        commands
+            .iter()
+            .flat_map(|command| &command.words)
+            .any(|word| word.text.rsplit('/').next() == Some(name))
+    };
+    commands.iter().any(|command| command.name() == "git")
+        || project.files().any(|(_, other)| {
+            let path = other.source.path();
+            let is_meant = match other.kind {
+                FileKind::Makefile => makes,
+                FileKind::Script => runs(path),
+                _ => false,
+            };
+            is_meant && (runs_git(other) || other.source.text().contains("$(shell git"))
+        })
 }

@@ -98,6 +98,8 @@ const ENVIRONMENTS: &[&str] = &[
 
 /// Words in the names of folders that are there for tests.
 const TESTS: &[&str] = &[
+    "benchmark",
+    "benchmarks",
     "ci",
     "conformance",
     "cypress",

@@ -174,6 +174,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         let stage = build_stage(project, context, &found.source);
         // Settings do harm in the image.
         artifacts.retain(|artifact| stage.is_none() || artifact.kind != ArtifactKind::Settings);
+        let is_sure = drop_repository(&mut artifacts, stage.as_ref());
         if artifacts.is_empty() {
             continue;
         }
@@ -204,7 +205,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         let mut finding = Finding::new(
             RULE.id,
             severity,
-            context.confidence().min(found.confidence(&artifacts)),
+            if is_sure { context.confidence().min(found.confidence(&artifacts)) } else { Confidence::Low },
             message,
             (context.dockerfile, found.source.span),
         )
@@ -214,6 +215,16 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         }
         findings.push(finding.fix(add(ignore, &project.file(ignore).source, &lines)));
     }
+}
+
+/// Leaves the repository out of what a stage of the build takes, and says whether something else is left: a build may read it (Go puts
+/// its commit into the program, `build.rs` asks git for a version), which no file here says.
+pub(super) fn drop_repository(artifacts: &mut Vec<Artifact>, stage: Option<&Stage>) -> bool {
+    let has_others = artifacts.iter().any(|artifact| artifact.kind != ArtifactKind::Repository);
+    if stage.is_some() && has_others {
+        artifacts.retain(|artifact| artifact.kind != ArtifactKind::Repository);
+    }
+    stage.is_none() || has_others
 }
 
 /// What people call the place that a copy goes to.
@@ -286,5 +297,34 @@ fn add(file: FileId, source: &Source, lines: &[String]) -> Fix {
             span: end,
             content,
         }],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dropped(names: &[(&str, ArtifactKind)], stage: Option<&Stage>) -> (Vec<String>, bool) {
+        let of = |(path, kind): &(&str, ArtifactKind)| Artifact {
+            path: (*path).to_owned(),
+            kind: *kind,
+            present: true,
+            manifest: None,
+        };
+        let mut artifacts = names.iter().map(of).collect();
+        let is_sure = drop_repository(&mut artifacts, stage);
+        (artifacts.into_iter().map(|artifact| artifact.path).collect(), is_sure)
+    }
+
+    #[test]
+    fn a_build_may_read_the_repository() {
+        let (git, modules) = ((".git", ArtifactKind::Repository), ("node_modules", ArtifactKind::Dependencies));
+        let dockerfile = unstale_dockerfile::Dockerfile::parse("FROM a\n");
+        let stage = dockerfile.stages().into_iter().next();
+        let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(dropped(&[git, modules], None), (all(&[".git", "node_modules"]), true));
+        assert_eq!(dropped(&[git], None), (all(&[".git"]), true));
+        assert_eq!(dropped(&[git, modules], stage.as_ref()), (all(&["node_modules"]), true));
+        assert_eq!(dropped(&[git], stage.as_ref()), (all(&[".git"]), false));
     }
 }

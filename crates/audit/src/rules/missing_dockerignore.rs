@@ -46,7 +46,7 @@
 //! ```
 
 use super::Rule;
-use super::host_artifacts_in_context::{build_stage, copies_whole, listed, place_name, worst};
+use super::host_artifacts_in_context::{build_stage, copies_whole, drop_repository, listed, place_name, worst};
 use crate::facts::{ContextIgnore, ContextOrigin, Manifests};
 use crate::{Confidence, Finding, Project, ScriptPlace, Severity};
 use std::collections::BTreeMap;
@@ -73,14 +73,16 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         {
             continue;
         }
-        let artifacts = manifests.artifacts(project, context);
+        let mut artifacts = manifests.artifacts(project, context);
         if assumed && artifacts.is_empty() || is_foreign(project.file(context.dockerfile).source.path()) {
             continue;
         }
+        let first = worst(project, context, &artifacts);
+        let stage = first.and_then(|first| build_stage(project, context, &first.source));
+        let is_sure = artifacts.is_empty() || drop_repository(&mut artifacts, stage.as_ref());
         let Some(found) = worst(project, context, &artifacts) else {
             continue;
         };
-        let stage = build_stage(project, context, &found.source);
         // A folder below the top has no `.git`, and what else comes into such a stage stays there.
         if stage.is_some() && artifacts.is_empty() && !context.folder.is_empty() {
             continue;
@@ -113,18 +115,17 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 )
             }
         };
-        let wanted = match (artifacts.is_empty(), context.folder.as_str()) {
-            (true, "") => "`.git` and what builds leave behind".to_owned(),
-            (true, _) => "what builds, tests and editors leave behind".to_owned(),
-            (false, _) => listed(&artifacts),
+        let wanted = match artifacts.is_empty() {
+            true => "what builds, tests and editors leave behind".to_owned(),
+            false => listed(&artifacts),
         };
         let mut finding = Finding::new(
             RULE.id,
             severity,
             match artifacts.is_empty() {
-                // Below the top there is no `.git`; what else lies there no file says.
-                true if !context.folder.is_empty() => Confidence::Low,
-                true => context.confidence(),
+                // What lies there no file says: there is no `.git`, or the build reads it.
+                true => Confidence::Low,
+                false if !is_sure => Confidence::Low,
                 false => context.confidence().min(found.confidence(&artifacts)),
             },
             message,

@@ -203,7 +203,7 @@ fn of(
     starter: Option<DockerUse<'_>>,
     moving: &[Moving<'_>],
 ) -> Option<Finding> {
-    let Moving { image, service, .. } = moving.iter().find(|moving| moving.maker.is_some()).or(moving.first())?;
+    let Moving { image, .. } = moving.iter().find(|moving| moving.maker.is_some()).or(moving.first())?;
     let distinct: BTreeSet<&str> = moving.iter().map(|moving| moving.image.value.as_str()).collect();
     let others = match distinct.len() {
         1 => String::new(),
@@ -219,10 +219,12 @@ fn of(
         image.value
     );
     let place = (project.find(&image.place.path)?, image.place.value);
+    let mut services: Vec<&str> = moving.iter().map(|moving| moving.service.name.as_str()).collect();
+    services.dedup();
     let mut finding = Finding::new(RULE.id, severity, confidence, message, place)
         .help(format!(
             "name a version, set `pull_policy: always`, or pull before `up` (`docker compose pull {}`)",
-            service.name
+            services.join(" ")
         ));
     if let Some(starter) = starter {
         finding = finding.also(starter.place(), "starts it without a pull");

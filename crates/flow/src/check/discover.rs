@@ -3,6 +3,7 @@
 //! Only names are decided on, and the first bytes of files whose names do not say what they are. Nothing is read whole,
 //! and no symbolic link is followed.
 
+mod tracked;
 mod walk;
 
 use std::path::{Component, Path, PathBuf};

@@ -74,6 +74,30 @@ fn files_are_found_as_git_sees_the_tree() {
 }
 
 #[test]
+fn what_git_keeps_is_not_left_behind() {
+    let folder = tree(&[
+        (".gitignore", ".env\ndist/\nbuild/\n"),
+        ("web/Dockerfile", "FROM a\n"),
+        ("web/.env", "A=1\n"),
+        ("web/dist/a.js", ""),
+        ("web/build/a.js", ""),
+    ]);
+    let git = |arguments: &[&str]| {
+        let git = std::process::Command::new("git")
+            .arg("-C")
+            .arg(folder.path())
+            .args(arguments)
+            .status();
+        assert!(git.unwrap().success());
+    };
+    git(&["init", "-q"]);
+    git(&["add", "--force", "web/.env", "web/dist/a.js"]);
+    assert_eq!(paths(&found(&folder, "").left_out), [".git", "web/build"]);
+    let below = discover(Path::new("/proc"), &[folder.path().join("web")]).unwrap();
+    assert_eq!(paths(&below.left_out), ["web/build"]);
+}
+
+#[test]
 fn data_of_tests_and_vendored_code_are_checked_where_they_are_asked_for() {
     let folder = tree(&[
         ("testdata/web/Dockerfile", "FROM a\n"),

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use ignore::{DirEntry, WalkBuilder, WalkState};
 use unstale_audit::{CONTENT_HEAD, FileKind, is_aside};
 
+use super::tracked::tracked;
 use super::{Discovery, EntryKind, FoundFile, LARGEST_FILE, MOST_PATHS, Note, TreePath};
 
 /// Never searched: a repository's own, and the packages of others.
@@ -324,6 +325,12 @@ fn finish(root: PathBuf, mut found: Found) -> Discovery {
         .flat_map(|folder| left_behind(&root, folder))
         .collect();
     left_out.retain(|path| found.paths.binary_search(path).is_err());
+    let is_of_git = |path: &&TreePath| path.path != ".git" && !path.path.ends_with("/.git");
+    let kept = tracked(
+        &root,
+        left_out.iter().filter(is_of_git).map(|path| path.path.as_str()),
+    );
+    left_out.retain(|path| !kept.contains(&path.path));
     left_out.sort();
     Discovery {
         root,
