@@ -127,7 +127,9 @@ pub fn is_of_tests(path: &str) -> bool {
         .map_or("", |(folder, _)| folder)
         .to_ascii_lowercase();
     let mut words = folder.split(['/', '.', '-', '_']);
-    words.any(|word| TESTS.contains(&word))
+    words.any(|word| {
+        TESTS.contains(&word.trim_end_matches(|c: char| c.is_ascii_digit())) || TESTS.contains(&word)
+    })
 }
 
 /// What a service is for. `path` is the file that says what the finding is about.

@@ -137,6 +137,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                     (id, declaration.name_span),
                 )
                 .help(match early_use(id, project, dockerfile, &arg, declaration, first) {
+                    _ if busted.iter().any(|install| install.stage != stage) => format!(
+                        "declare it, and what uses `{}`, in the stages that are built on this one, below their installs",
+                        arg.name
+                    ),
                     Some(line) => format!(
                         "declare it below the install, and move what uses `{}` there too (line {line})",
                         arg.name

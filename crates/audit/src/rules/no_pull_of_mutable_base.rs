@@ -5,11 +5,18 @@
 //! (`--pull`) nor the Compose file (`pull: true`) asks. Machines of a CI that are new each time pull anyway, a base that the
 //! project itself makes is in no registry, and builders in containers ask the registry for every build.
 //!
+//! Confidence is medium where the files say that the machine has the base under its name, because a service or a `docker run` of
+//! the project uses the same image; else it is low.
+//!
 //! ## Why
 //!
 //! With the classic image store the engine's builder takes the local image of that name, and asks no registry. The base
-//! stays the one of the first build on that machine: its security fixes never arrive, and a machine that is set up later
+//! stays the one that was pulled first on that machine: its security fixes never arrive, and a machine that is set up later
 //! builds something else from the same commit (moby/moby#46280). Everything above it is cached upon that old base.
+//!
+//! Tried on Docker 20.10 and 28.5 with the classic store, and 28.5 with containerd's: a base that only builds have pulled has no name
+//! in the engine, and BuildKit asks the registry for it at each build. Once `docker pull`, a container or the classic builder has
+//! given it one, the classic store's builds take that without asking.
 //!
 //! ## Example
 //!
@@ -21,6 +28,7 @@
 //! `deploy.sh`:
 //! ```sh
 //! docker build -t shop .
+//! docker run --rm -v shop:/data node:22 node /data/migrate.js
 //! docker rm -f shop
 //! docker run -d --name shop shop
 //! ```
@@ -37,6 +45,7 @@
 //! `deploy.sh`:
 //! ```sh
 //! docker build --pull -t shop .
+//! docker run --rm -v shop:/data node:22 node /data/migrate.js
 //! docker rm -f shop
 //! docker run -d --name shop shop
 //! ```
@@ -72,6 +81,8 @@ struct Base {
     span: Span,
     /// Whether the tag names no version at all.
     is_unversioned: bool,
+    /// What gives the machine an image of that name.
+    kept: Option<(FileId, Span)>,
 }
 
 fn check(project: &Project, findings: &mut Vec<Finding>) {
@@ -280,6 +291,7 @@ fn bases_of(project: &Project, file: FileId, args: &BTreeMap<String, String>) ->
         let is_own =
             !name.is_pullable() || images.maker(&name) == Some(Maker::Here) || images.is_context(&text);
         (moves && !is_own && !name.has_ended()).then_some(Base {
+            kept: kept(project, &name),
             text,
             file,
             span: one.span,
@@ -287,6 +299,19 @@ fn bases_of(project: &Project, file: FileId, args: &BTreeMap<String, String>) ->
         })
     })
     .collect()
+}
+
+/// A service or a `docker run` that uses an image of a base's name.
+fn kept(project: &Project, base: &ImageName) -> Option<(FileId, Span)> {
+    let is_it = |text: &str| ImageName::parse(text).as_ref() == Some(base);
+    let services = project.facts().compose.iter().flat_map(|compose| &compose.services);
+    let mut images = services.filter(|service| service.build.is_none()).filter_map(|service| service.image.as_ref());
+    let image = images.find(|image| is_it(&image.value));
+    let of_service = image.and_then(|image| Some((project.find(&image.place.path)?, image.place.value)));
+    of_service.or_else(|| {
+        let runs = |found: &DockerUse<'_>| matches!(&found.docker.action, Action::Run(run) if run.image.as_ref().is_some_and(|image| is_it(&image.text)));
+        project.docker_commands().find(runs).map(|found| found.place())
+    })
 }
 
 /// Whether a tag names a version without its last number: `22`, `3.12-slim`. `3.12.4` is left alone.
@@ -309,6 +334,11 @@ fn is_of_one_build(part: &str) -> bool {
 }
 
 fn of(project: &Project, found: DockerUse<'_>, bases: &[Base]) -> Option<Finding> {
+    let known: Vec<&Base> = bases.iter().filter(|base| base.kept.is_some()).collect();
+    let (bases, confidence) = match known.is_empty() {
+        true => (bases.iter().collect(), Confidence::Low),
+        false => (known, Confidence::Medium),
+    };
     let worst = bases.iter().find(|base| base.is_unversioned).or(bases.first())?;
     let severity = if worst.is_unversioned {
         Severity::Medium
@@ -332,9 +362,12 @@ fn of(project: &Project, found: DockerUse<'_>, bases: &[Base]) -> Option<Finding
         }
         false => "add `--pull`: where the registry has nothing newer, every step stays cached",
     };
-    let mut finding = Finding::new(RULE.id, severity, Confidence::Medium, message, found.place()).help(help);
+    let mut finding = Finding::new(RULE.id, severity, confidence, message, found.place()).help(help);
     for base in bases.iter().take(5) {
         finding = finding.also((base.file, base.span), "the base whose tag moves");
+        if let Some(place) = base.kept {
+            finding = finding.also(place, "gives the machine an image of that name");
+        }
     }
     let editor = Editor::new(found.file, &project.file(found.file).source);
     let edit = match is_up {

@@ -132,11 +132,13 @@ fn is_in_folder_of_start(target: &str) -> bool {
     words.into_iter().any(|word| matches!(word, "init" | "initdb" | "entrypoint" | "bootstrap" | "startup" | "import" | "seed"))
 }
 
-/// Whether a file is read when data is made, and never again: a realm of Keycloak, the servers of pgAdmin, answers of a setup.
+/// Whether a file is read when data is made, and never again: a realm of Keycloak, the servers of pgAdmin, the
+/// settings of ProxySQL (it keeps them in a database of its own), answers of a setup.
 fn is_of_first_start(target: &str) -> bool {
     let name = target.rsplit('/').next().unwrap_or(target).to_ascii_lowercase();
     let mut words = name.split(['.', '-', '_']);
     words.any(|word| matches!(word, "realm" | "import" | "seed" | "setup" | "bootstrap" | "init")) || target.ends_with("pgadmin4/servers.json")
+        || name == "proxysql.cnf"
 }
 
 /// The file of the checked folder that is mounted, and that matters while the service runs.
@@ -149,6 +151,7 @@ fn single_file(project: &Project, mount: &Mount) -> Option<String> {
     // Read once, when a container starts or a database is made: what is new there needs a restart however it is mounted.
     let is_of_start = [&target, &path].iter().any(|path| path.ends_with(".sh") || path.ends_with(".sql"))
         || is_in_folder_of_start(&target)
+        || is_in_folder_of_start(&path)
         || is_of_first_start(&target)
         || is_of_first_start(&path);
     (project.tree().files.contains(&path) && !is_of_start).then_some(path)

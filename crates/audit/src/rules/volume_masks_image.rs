@@ -127,7 +127,7 @@ fn of_mount(project: &Project, built: &BuiltService<'_>, mount: &Mount) -> Optio
         ),
         false => format!("renew it with every change: `docker compose up --build --renew-anon-volumes {service}`"),
     };
-    let help = match hidden.installed.is_some() {
+    let help = match hidden.installed.is_some() || is_in_bind(built, &target) {
         true => renew,
         false => format!(
             "move what the service writes to a folder of its own, mount that, and leave `{target}` to the image; save what the volume \
@@ -190,6 +190,8 @@ fn hidden<'a>(project: &'a Project, built: &'a BuiltService<'_>, target: &'a str
         Filling::Output(_) => (Severity::High, Confidence::Medium),
         Filling::Install(_) if starts_with_install(built) => return None,
         Filling::File(None) if data => return None,
+        // The application writes over what it was given to begin with.
+        Filling::Folder(_) if data || has_settings_alone(project, first) => (Severity::Medium, Confidence::Low),
         _ => (Severity::Medium, Confidence::Medium),
     };
     let installed = match &first.content {
@@ -202,6 +204,23 @@ fn hidden<'a>(project: &'a Project, built: &'a BuiltService<'_>, target: &'a str
         filled,
         installed,
     })
+}
+
+/// Whether a copied folder holds nothing but settings: `.env`.
+fn has_settings_alone(project: &Project, filled: &Filled) -> bool {
+    let Filling::Folder(folder) = &filled.content else {
+        return false;
+    };
+    let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let mut files = crate::facts::files_below(&project.tree().files, &prefix);
+    files.all(|file| file.rsplit('/').next().is_some_and(|name| name.starts_with(".env") || name.starts_with(".git")))
+}
+
+/// Whether a volume lies in a folder that the host puts over the image: it keeps what the image has there from that.
+fn is_in_bind(built: &BuiltService<'_>, target: &str) -> bool {
+    let binds = built.service.volumes.iter().filter(|mount| mount.kind == MountKind::Bind);
+    let mut folders = binds.filter_map(mount_target);
+    folders.any(|folder| target.strip_prefix(folder.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/')))
 }
 
 /// A folder within one that is copied.
