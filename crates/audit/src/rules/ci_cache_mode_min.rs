@@ -95,9 +95,9 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         let Some((file, span, stage)) = left_out(project, build) else {
             continue;
         };
-        let said = match cache.cache.attributes.contains_key("mode") {
-            true => "`mode=min`",
-            false => "no `mode=max`",
+        let (said, verb) = match cache.cache.attributes.contains_key("mode") {
+            true => ("`mode=min`", "set"),
+            false => ("no `mode=max`", "add"),
         };
         findings.push(
             Finding::new(
@@ -110,7 +110,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 ),
                 (cache.file, cache.span),
             )
-            .help("add `mode=max`, so that the steps of all stages are exported")
+            .help(format!("{verb} `mode=max`, so that the steps of all stages are exported"))
             .also(
                 (file, span),
                 "after a change all of its steps run again, in every run that has no other cache",

@@ -10,10 +10,9 @@
 //!
 //! ## Why
 //!
-//! A builder takes the image of that name that it has. A machine that built the project a year ago has the `latest` of a
-//! year ago, and goes on with it; a new one takes today's: the same commit gives two images, and neither says which. A new
-//! major version comes in the middle of a day without a commit that says so, or never comes
-//! (see `no-pull-of-mutable-base`; moby/moby#46280).
+//! A builder takes the image of that name that the engine has, or what the registry has on that day, by the kind of the engine and
+//! by whether something has pulled it (`no-pull-of-mutable-base`; moby/moby#46280). The same commit gives two images, and neither says
+//! which. A new major version comes in the middle of a day without a commit that says so, or never comes.
 //!
 //! ## Example
 //!
