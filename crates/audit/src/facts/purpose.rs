@@ -113,6 +113,7 @@ const TESTS: &[&str] = &[
     "mocks",
     "smoke",
     "snapshots",
+    "systest",
     "test",
     "testdata",
     "testfiles",

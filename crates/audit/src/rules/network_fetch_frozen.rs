@@ -98,6 +98,9 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 continue;
             }
             let later = runs.get(at + 1..).unwrap_or_default().iter();
+            let later = later
+                .take_while(|(later, _)| is_same_stage(dockerfile, *instruction, *later))
+                .map(|(_, script)| *script);
             // Steps with no declaration and no stage between see the same.
             let before = dockerfile
                 .instructions
@@ -116,9 +119,8 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 dockerfile,
                 instruction: *instruction,
                 visible: &visible.1,
-                is_pinned_later: later
-                    .take_while(|(later, _)| is_same_stage(dockerfile, *instruction, *later))
-                    .any(|(_, script)| script.script.commands().iter().any(checks_out)),
+                is_pinned_later: later.clone().any(|script| script.script.commands().iter().any(checks_out)),
+                switches: later.chain([*script]).any(|script| script.script.commands().iter().any(switches)),
             };
             place.fetches(script, findings);
         }
@@ -153,6 +155,11 @@ fn checks_out(command: &Command) -> bool {
     matches!(git_verb(command), Some((_, "checkout" | "switch" | "reset"))) && pins_clone(command)
 }
 
+/// Whether a command brings a clone to another branch.
+fn switches(command: &Command) -> bool {
+    matches!(git_verb(command), Some((_, "checkout" | "switch")))
+}
+
 /// Whether what is downloaded is an installer that is told which version to install.
 fn installs_version(address: &str, command: &Command, text: &str) -> bool {
     let pipeline = command.pipeline.slice(text);
@@ -173,6 +180,8 @@ struct Step<'a> {
     visible: &'a BTreeMap<String, Declaration>,
     /// Whether a later step of the stage brings a clone to what it names.
     is_pinned_later: bool,
+    /// Whether it, or a later step of the stage, brings a clone to another branch.
+    switches: bool,
 }
 
 impl Step<'_> {
@@ -184,6 +193,7 @@ impl Step<'_> {
             instruction,
             visible,
             is_pinned_later,
+            switches,
         } = *self;
         let commands = script.script.commands();
         let is_busted = visible.iter().any(|(name, declaration)| {
@@ -240,7 +250,13 @@ impl Step<'_> {
                 true => Confidence::Low,
                 false => Confidence::Medium,
             };
-            findings.extend(of_kind(id, is_all && !is_of_tests && !is_chosen, kind, confidence, &found));
+            let is_all = is_all && !is_of_tests && !is_chosen;
+            let finding = of_kind(id, is_all, kind, confidence, &found);
+            // A tag for the clone would be left again.
+            findings.extend(finding.map(|finding| match kind == FetchKind::Clone && switches {
+                true => finding.help("let `git checkout` name a tag or commit in the place of a branch"),
+                false => finding,
+            }));
         }
     }
 }
