@@ -39,11 +39,11 @@
 //! - <https://docs.docker.com/build/cache/backends/>
 
 use super::Rule;
-use crate::docker::{Action, Tool};
+use crate::docker::{Action, ComposeVerb, ImageTransfer, Tool};
 use crate::facts::caches::{self, CacheAt};
 use crate::facts::environment::{EnvSetting, settings};
 use crate::facts::names::{self, Likeness};
-use crate::facts::{Build, Via};
+use crate::facts::{Build, ImageName, Via};
 use crate::workflow::{Image, Target};
 use crate::{Confidence, Content, FileId, Finding, Project, Severity};
 use std::collections::BTreeSet;
@@ -230,8 +230,11 @@ fn of_image(project: &Project, import: &CacheAt<'_>, build: &Build, reference: &
     if is_of_service && reference.contains('$') && !is_built_here() {
         return None;
     }
+    // Where nothing here pushes images, what a registry has comes from builds that are not here.
+    let is_of_registry = ImageName::parse(reference).is_some_and(|name| name.is_pullable());
+    let is_pushed_elsewhere = is_of_service && is_of_registry && !pushes(project);
     // What a name with variables is made for, and with which arguments, is said by whoever sets them.
-    let confidence = match is_plain || build.is_open || reference.contains('$') {
+    let confidence = match is_plain || build.is_open || reference.contains('$') || is_pushed_elsewhere {
         true => Confidence::Low,
         false => Confidence::Medium,
     };
@@ -251,6 +254,14 @@ fn of_image(project: &Project, import: &CacheAt<'_>, build: &Build, reference: &
         finding = finding.also(build.place(), "the image is built here");
     }
     Some(finding)
+}
+
+/// Whether something in the project pushes images.
+fn pushes(project: &Project) -> bool {
+    project.facts().builds.iter().any(|build| build.push)
+        || project.docker_commands().any(|used| {
+            matches!(&used.docker.action, Action::Transfer(ImageTransfer::Push, _) | Action::Compose(ComposeVerb::Push, _))
+        })
 }
 
 /// `docker build`, which was the classic builder before Docker 23.

@@ -125,7 +125,10 @@ fn of_mount(project: &Project, built: &BuiltService<'_>, mount: &Mount) -> Optio
         true => format!(
             "remove the volume once (`docker compose down`, then `docker volume rm`) so that `{service}` gets the new files"
         ),
-        false => format!("renew it with every change: `docker compose up --build --renew-anon-volumes {service}`"),
+        false => format!(
+            "renew it with every change: `docker compose up --build --renew-anon-volumes {service}`{}",
+            if has_other_anonymous(built, mount) { " (its other anonymous volumes too: give names to those that hold data)" } else { "" }
+        ),
     };
     let help = match hidden.installed.is_some() || is_in_bind(built, &target) {
         true => renew,
@@ -214,6 +217,11 @@ fn has_settings_alone(project: &Project, filled: &Filled) -> bool {
     let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
     let mut files = crate::facts::files_below(&project.tree().files, &prefix);
     files.all(|file| file.rsplit('/').next().is_some_and(|name| name.starts_with(".env") || name.starts_with(".git")))
+}
+
+/// Whether a service has more anonymous volumes, which are renewed with this one.
+fn has_other_anonymous(built: &BuiltService<'_>, own: &Mount) -> bool {
+    built.service.volumes.iter().any(|mount| mount.kind == MountKind::Anonymous && mount.place.span != own.place.span)
 }
 
 /// Whether a volume lies in a folder that the host puts over the image: it keeps what the image has there from that.
