@@ -133,20 +133,19 @@ pub fn is_of_tests(path: &str) -> bool {
     })
 }
 
+/// Whether a name has a word in it that is for development and tests: `dev-up`, `compose.local.yaml`.
+pub fn is_named_for_development(name: &str) -> bool {
+    let mut words = name.split(['/', '.', '-', '_', ':']);
+    words.any(|word| DEVELOPMENT.contains(&word.to_ascii_lowercase().as_str()))
+}
+
 /// What a service is for. `path` is the file that says what the finding is about.
 fn purpose(path: &str, service: &Service) -> Purpose {
-    let named = |parts: &[&str]| {
-        let mut words = path.split(['/', '.', '-', '_']);
-        words.any(|word| parts.contains(&word.to_ascii_lowercase().as_str()))
-    };
-    if named(DEPLOYMENT) {
+    let mut words = path.split(['/', '.', '-', '_']);
+    if words.any(|word| DEPLOYMENT.contains(&word.to_ascii_lowercase().as_str())) {
         return Purpose::Deployment;
     }
     let target = service.build.as_ref().and_then(|build| build.target.as_ref());
-    let is_of_development = |text: &str| {
-        let mut words = text.split(['-', '_', '.', '/']);
-        words.any(|word| DEVELOPMENT.contains(&word.to_ascii_lowercase().as_str()))
-    };
     let says_so = || {
         let mut pairs = service
             .environment
@@ -170,11 +169,11 @@ fn purpose(path: &str, service: &Service) -> Purpose {
             .any(|part| text.contains(&format!(" {part} ")) || (part.len() > 6 && text.contains(part)))
     };
     let dockerfile = service.build.as_ref().and_then(|build| build.dockerfile.as_ref());
-    let is_development = named(DEVELOPMENT)
+    let is_development = is_named_for_development(path)
         || !service.watch.is_empty()
-        || target.is_some_and(|target| is_of_development(&target.value))
-        || dockerfile.is_some_and(|file| is_of_development(&file.value))
-        || is_of_development(&service.name)
+        || target.is_some_and(|target| is_named_for_development(&target.value))
+        || dockerfile.is_some_and(|file| is_named_for_development(&file.value))
+        || is_named_for_development(&service.name)
         || says_so()
         || is_watching();
     if is_development {

@@ -118,7 +118,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             continue;
         }
         if images.len() > 1 {
-            findings.push(several(project, &scope, &exports));
+            findings.push(several(project, &scope, &exports, axis.map(|(_, axis)| axis).as_deref()));
         } else if let Some((export, axis)) = axis {
             findings.push(of_matrix(export, &scope, &axis));
         }
@@ -259,7 +259,7 @@ fn has_one_value(project: &Project, build: &Build, name: &str) -> bool {
     values.len() == 1
 }
 
-fn several(project: &Project, scope: &str, exports: &[Export<'_>]) -> Finding {
+fn several(project: &Project, scope: &str, exports: &[Export<'_>], axis: Option<&str>) -> Finding {
     let first = &exports[0];
     let mut shown = BTreeSet::from([first.image.inputs()]);
     let place = (first.cache.file, first.cache.span);
@@ -272,11 +272,14 @@ fn several(project: &Project, scope: &str, exports: &[Export<'_>]) -> Finding {
     let is_sure = exports
         .iter()
         .all(|export| !export.image.context.is_empty() || !export.image.dockerfile.is_empty());
-    let confidence = if is_sure {
-        Confidence::High
-    } else {
-        Confidence::Medium
+    // Targets of one Dockerfile share stages, which each of them exports.
+    let is_one = first.build.dockerfile.is_some() && exports.iter().all(|export| export.build.dockerfile == first.build.dockerfile);
+    let confidence = match is_sure {
+        _ if is_one => Confidence::Low,
+        true => Confidence::High,
+        false => Confidence::Medium,
     };
+    let own = axis.map_or("backend".to_owned(), |axis| format!("backend-${{{{ {axis} }}}}"));
     let mut finding = Finding::new(
         RULE.id,
         Severity::Medium,
@@ -288,7 +291,9 @@ fn several(project: &Project, scope: &str, exports: &[Export<'_>]) -> Finding {
         place,
     )
     .label(first.build.name.clone())
-    .help("give each image a scope of its own, in `cache-to` and in `cache-from`: `scope=backend`");
+    .help(format!(
+        "give each image a scope of its own, in `cache-to` and in `cache-from`: `scope={own}`"
+    ));
     for other in others.iter().take(5) {
         finding = finding.also((other.cache.file, other.cache.span), other.build.name.clone());
     }

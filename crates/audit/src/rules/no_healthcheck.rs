@@ -46,8 +46,8 @@ use super::Rule;
 use crate::compose::{MountKind, Service, resolve};
 use crate::compose::project::{ComposeProject, context_of, dockerfile_of};
 use crate::docker::Action;
-use crate::facts::{DockerUse, ImageName, Machine, Purpose, files_below, has_ports, is_code, purpose_within};
-use crate::{Confidence, Content, FileId, Finding, Project, Severity, Span};
+use crate::facts::{DockerUse, ImageName, Machine, Purpose, files_below, has_ports, is_code, is_named_for_development, purpose_within};
+use crate::{Confidence, Content, FileId, Finding, Project, ScriptPlace, Severity, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use unstale_dockerfile::Dockerfile;
 
@@ -74,7 +74,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
         let Action::ComposeUp(up) = &found.docker.action else {
             continue;
         };
-        if up.detach && !found.docker.is_open && project.machine_of(found) == Machine::Kept {
+        if up.detach && !found.docker.is_open && project.machine_of(found) == Machine::Kept && !is_of_development(project, found) {
             for compose in project.compose_projects_of(found) {
                 deploys.entry(&compose.files).or_insert(found);
             }
@@ -86,6 +86,17 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             findings.extend(deployed(project, compose, *deploy));
         }
     }
+}
+
+/// Whether a command is of a target or script that is for development by its name: `make dev-up`.
+fn is_of_development(project: &Project, found: DockerUse<'_>) -> bool {
+    let file = project.file(found.file);
+    let of_recipe = match (&file.content, found.script.place) {
+        (Content::Makefile(makefile), ScriptPlace::Recipe(recipe, _)) => makefile.recipes.get(recipe),
+        _ => None,
+    };
+    let targets = of_recipe.into_iter().flat_map(|recipe| recipe.targets.iter().map(String::as_str));
+    targets.chain([file.source.name()]).any(is_named_for_development)
 }
 
 /// Findings about services whose health another one waits for.
