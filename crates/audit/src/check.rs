@@ -1,6 +1,6 @@
 //! Runs the rules over a project, and takes out what is suppressed.
 
-use crate::facts::is_of_tests;
+use crate::facts::{is_named_for_tests, is_of_tests};
 use crate::rules::{RULES, Rule, SUPPRESSION};
 use crate::settings::Settings;
 use crate::{Confidence, Content, File, Finding, Project, Severity, suppress};
@@ -78,7 +78,7 @@ impl Checker {
         findings.retain(|finding| project.is_reported(finding.place().0));
         for finding in &mut findings {
             let file = project.file(finding.place().0);
-            if is_of_tests(file.source.path()) || is_named_for_tests(file) {
+            if is_of_tests(file.source.path()) || is_test(file) {
                 finding.severity = finding.severity.min(MOST_IN_TESTS);
                 finding.confidence = Confidence::Low;
             }
@@ -116,15 +116,9 @@ impl Checker {
 
 /// Whether a Dockerfile or Compose file is for tests by its own name: `compose.test.yaml`, `Dockerfile.e2e`. Workflows and scripts
 /// are not: those of that name often build what is deployed.
-fn is_named_for_tests(file: &File) -> bool {
-    let mut words = file.source.name().split(['.', '-', '_']);
+fn is_test(file: &File) -> bool {
     matches!(file.content, Content::Compose(_) | Content::Dockerfile(_))
-        && words.any(|word| {
-            matches!(
-                word,
-                "test" | "tests" | "testing" | "e2e" | "ci" | "integration" | "cypress"
-            )
-        })
+        && is_named_for_tests(file.source.name())
 }
 
 /// By place; what is the same twice stays once.

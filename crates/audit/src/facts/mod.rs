@@ -47,7 +47,9 @@ pub use images::{ImageName, MadeImages, Maker};
 pub use installs::{DependencyInstall, Installs, Manager, dependency_installs, package_manifests};
 pub use packages::PackageLists;
 pub use paths::resolve;
-pub use purpose::{Purpose, is_for_development, is_named_for_development, is_of_tests, purpose_within};
+pub use purpose::{
+    Purpose, is_for_development, is_named_for_development, is_named_for_tests, is_of_tests, purpose_within,
+};
 pub use secret_names::{SecretValue, is_secret_name, secret_value};
 pub use stage_role::{StageRole, stage_role};
 pub use started::starts_service;

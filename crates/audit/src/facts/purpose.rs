@@ -96,7 +96,7 @@ const ENVIRONMENTS: &[&str] = &[
     "DJANGO_DEBUG",
 ];
 
-/// Words in the names of folders that are there for tests.
+/// Words in the names of files and folders that are there for tests.
 const TESTS: &[&str] = &[
     "benchmark",
     "benchmarks",
@@ -119,17 +119,21 @@ const TESTS: &[&str] = &[
     "testfiles",
     "testing",
     "tests",
+    "validation",
 ];
 
 /// Whether a file is there for tests, by its folders: what is wrong in it may be meant to be.
 pub fn is_of_tests(path: &str) -> bool {
-    let folder = path
-        .rsplit_once('/')
-        .map_or("", |(folder, _)| folder)
-        .to_ascii_lowercase();
-    let mut words = folder.split(['/', '.', '-', '_']);
+    path.rsplit_once('/')
+        .is_some_and(|(folder, _)| is_named_for_tests(folder))
+}
+
+/// Whether a name or path has a word in it that is for tests: `compose.test.yaml`, `pr-test2`.
+pub fn is_named_for_tests(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let mut words = name.split(['/', '.', '-', '_']);
     words.any(|word| {
-        TESTS.contains(&word.trim_end_matches(|c: char| c.is_ascii_digit())) || TESTS.contains(&word)
+        TESTS.contains(&word) || TESTS.contains(&word.trim_end_matches(|c: char| c.is_ascii_digit()))
     })
 }
 

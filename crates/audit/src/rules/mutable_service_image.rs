@@ -43,7 +43,7 @@ use super::Rule;
 use crate::compose::project::ComposeProject;
 use crate::compose::{Service, Text};
 use crate::docker::{Action, ComposeVerb, ImageTransfer};
-use crate::facts::{DockerUse, ImageName, Machine, Maker, is_for_development, starts_service};
+use crate::facts::{DockerUse, ImageName, Machine, Maker, is_for_development, is_named_for_tests, starts_service};
 use crate::{Confidence, Finding, Project, Severity, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -92,8 +92,8 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             // Of a project for tests somebody starts what they need.
             let is_part = matches!(&found.docker.action, Action::ComposeUp(up) if !up.services.is_empty());
             match project.machine_of(found) {
-                Machine::Kept if has_part(project.file(found.file).source.path(), TRIALS) => started.unknown = true,
-                Machine::Kept if is_part && compose.files.iter().any(|path| has_part(path, TRIALS)) => started.unknown = true,
+                Machine::Kept if is_named_for_tests(project.file(found.file).source.path()) => started.unknown = true,
+                Machine::Kept if is_part && compose.files.iter().any(|path| is_named_for_tests(path)) => started.unknown = true,
                 Machine::Kept => started.kept.push(found),
                 Machine::New => started.new = true,
                 Machine::Unknown => started.unknown = true,
@@ -123,9 +123,8 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             .filter_map(|service| moving(project, service));
         let moving = moving.filter(|moving| !pulled.contains(&moving.name.repository));
         // A file of a test is started where nothing is kept for long, and `docker stack deploy` asks the registry.
-        let of_name = |parts: &[&str]| compose.files.iter().any(|path| has_part(path, parts));
-        let is_trial = known.is_none_or(|known| known.kept.is_empty()) && of_name(TRIALS);
-        if is_trial || of_name(&["stack", "swarm", "dockerapp"]) {
+        let is_trial = known.is_none_or(|known| known.kept.is_empty()) && compose.files.iter().any(|path| is_named_for_tests(path));
+        if is_trial || compose.files.iter().any(|path| is_for_stack(path)) {
             continue;
         }
         let moving: Vec<_> = moving
@@ -142,26 +141,11 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Parts of paths of files that something is tried out with.
-const TRIALS: &[&str] = &[
-    "test",
-    "tests",
-    "testing",
-    "testdata",
-    "fixtures",
-    "__tests__",
-    "e2e",
-    "integration",
-    "ci",
-    "mocks",
-    "validation",
-];
-
-/// Whether a path has one of these words in it.
-fn has_part(path: &str, parts: &[&str]) -> bool {
+/// Whether a Compose file is one of `docker stack deploy`, by its name.
+fn is_for_stack(path: &str) -> bool {
     let path = path.to_ascii_lowercase();
     let mut words = path.split(['/', '.', '-', '_']);
-    words.any(|word| parts.contains(&word))
+    words.any(|word| matches!(word, "stack" | "swarm" | "dockerapp"))
 }
 
 /// Whether a service of the project looks for newer images of the others.

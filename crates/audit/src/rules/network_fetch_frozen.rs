@@ -45,7 +45,7 @@
 //! - <https://docs.docker.com/build/building/best-practices/#apt-get>
 
 use super::Rule;
-use crate::facts::{Fetch, FetchKind, PackageLists, brings_code, checks_content, context_copies, fetch_of, git_verb, is_by_choice, is_of_tests, pins_clone};
+use crate::facts::{Fetch, FetchKind, PackageLists, brings_code, checks_content, context_copies, fetch_of, git_verb, is_by_choice, is_named_for_tests, is_of_tests, pins_clone};
 use crate::shell::Command;
 use crate::{Confidence, EmbeddedScript, FileId, Finding, Project, ScriptPlace, Severity, Span};
 use std::collections::BTreeMap;
@@ -282,7 +282,7 @@ fn follows_code(project: &Project, id: FileId, dockerfile: &Dockerfile, instruct
 fn is_stage_of_tests(dockerfile: &Dockerfile, instruction: usize) -> bool {
     let stages = dockerfile.stages();
     let stage = stages.iter().find(|stage| stage.instructions.contains(&instruction));
-    stage.and_then(|stage| stage.name.as_deref()).is_some_and(|name| is_of_tests(&format!("{name}/")))
+    stage.and_then(|stage| stage.name.as_deref()).is_some_and(is_named_for_tests)
 }
 
 /// Whether what an address names is there for tests, by its path.
