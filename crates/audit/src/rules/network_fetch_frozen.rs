@@ -44,10 +44,12 @@
 //! - <https://docs.docker.com/build/cache/invalidation/>
 //! - <https://docs.docker.com/build/building/best-practices/#apt-get>
 
+mod lists;
+
 use super::Rule;
-use crate::facts::{Fetch, FetchKind, PackageLists, brings_code, checks_content, context_copies, fetch_of, git_verb, is_by_choice, is_named_for_tests, is_of_tests, pins_clone};
+use crate::facts::{Fetch, FetchKind, brings_code, checks_content, context_copies, fetch_of, git_verb, is_by_choice, is_named_for_tests, is_of_tests, pins_clone};
 use crate::shell::Command;
-use crate::{Confidence, EmbeddedScript, FileId, Finding, Project, ScriptPlace, Severity, Span};
+use crate::{Confidence, EmbeddedScript, FileId, Finding, Project, ScriptPlace, Severity};
 use std::collections::BTreeMap;
 use unstale_dockerfile::{Declaration, DeclarationKind, Dockerfile, Instruction, base_chain};
 
@@ -124,7 +126,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             };
             place.fetches(script, findings);
         }
-        lists_alone(id, dockerfile, &runs, findings);
+        lists::alone(id, dockerfile, &runs, findings);
     }
 }
 
@@ -378,48 +380,4 @@ fn copies_from_context(dockerfile: &Dockerfile) -> bool {
             });
         is_mounted || is_copied
     })
-}
-
-/// Findings about steps that take the lists of packages alone, where a later step of the stage installs from them.
-fn lists_alone(
-    id: FileId,
-    dockerfile: &Dockerfile,
-    runs: &[(usize, &EmbeddedScript)],
-    findings: &mut Vec<Finding>,
-) {
-    let mut last: Option<(Span, usize)> = None;
-    let all = dockerfile.instructions.iter().enumerate();
-    let froms: Vec<usize> = all
-        .filter(|(_, one)| one.keyword == "FROM")
-        .map(|(index, _)| index)
-        .collect();
-    let stage_of = |instruction: usize| froms.partition_point(|from| *from <= instruction);
-    for (instruction, script) in runs {
-        let lists = PackageLists::of(&script.script);
-        let is_same_stage = last.is_some_and(|(_, from)| stage_of(from) == stage_of(*instruction));
-        if !is_same_stage {
-            last = None;
-        }
-        match (lists.update, lists.install) {
-            (Some(update), None) if !lists.may_use => last = Some((update, *instruction)),
-            (Some(_), _) => last = None,
-            (None, Some(install)) => {
-                let Some((update, _)) = last.take() else { continue };
-                let program = if lists.is_apk {
-                    "apk update"
-                } else {
-                    "apt-get update"
-                };
-                let message = format!(
-                    "`{program}` alone in a step is cached: what later steps install comes from old lists"
-                );
-                let finding =
-                    Finding::new(RULE.id, Severity::Medium, Confidence::High, message, (id, update))
-                        .help("put it into the step that installs, joined with `&&`")
-                        .also((id, install), "installs from these lists");
-                findings.push(finding);
-            }
-            (None, None) => {}
-        }
-    }
 }
