@@ -341,7 +341,7 @@ fn is_example(path: &str) -> bool {
 
 /// Whether the build of a Dockerfile is known to read the repository: it runs git, names `.git`, or runs a script or Makefile that runs
 /// git.
-fn reads_repository(project: &Project, context: &BuildContext) -> bool {
+pub fn reads_repository(project: &Project, context: &BuildContext) -> bool {
     let file = project.file(context.dockerfile);
     let Content::Dockerfile(dockerfile) = &file.content else {
         return false;

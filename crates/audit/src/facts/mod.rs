@@ -30,7 +30,7 @@ mod stage_role;
 mod started;
 pub(crate) mod units;
 
-pub use artifacts::{Artifact, ArtifactKind, Manifests};
+pub use artifacts::{Artifact, ArtifactKind, Manifests, reads_repository};
 pub use builds::{Build, BuildArg, CacheUse, Setting, Via};
 pub use built_services::{
     BuiltService, built_services, has_ports, is_code, is_ignored, mount_place, mount_target,

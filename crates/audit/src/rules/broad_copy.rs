@@ -1,6 +1,8 @@
 //! The image copies its whole context, and the ignore file leaves files in it that no image needs: the Dockerfile, Compose
 //! files, the CI's workflows, documentation.
 //!
+//! Confidence is low where the build reads the repository: with `.git` in the context every commit makes the layer anew anyway.
+//!
 //! ## Why
 //!
 //! Every file of the context is a part of the cache key of the `COPY`. An edit of the README then makes the layer anew, and
@@ -46,8 +48,8 @@
 //! ```
 
 use super::{Rule, words};
-use crate::facts::{BuildContext, ContextIgnore, context_copies};
-use crate::{Finding, Project, Severity};
+use crate::facts::{reads_repository, BuildContext, ContextIgnore, context_copies};
+use crate::{Confidence, Finding, Project, Severity};
 use std::collections::BTreeSet;
 use unstale_dockerfile::{Dockerfile, base_chain};
 
@@ -99,7 +101,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 } else {
                     Severity::Info
                 },
-                context.confidence(),
+                match takes_repository(project, context) {
+                    true => Confidence::Low,
+                    false => context.confidence(),
+                },
                 format!(
                     "`{}` copies {}, and an edit of {} makes the layer anew",
                     source.text,
@@ -120,6 +125,11 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             findings.push(finding);
         }
     }
+}
+
+/// Whether the build reads the repository that the context holds: every commit makes the layer anew then, whatever else it copies.
+fn takes_repository(project: &Project, context: &BuildContext) -> bool {
+    reads_repository(project, context) && !context.ignores(project, ".git", true)
 }
 
 /// The copy of the whole context that the image itself has: in the last stage, or in a stage that it is made from.

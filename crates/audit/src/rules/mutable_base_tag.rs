@@ -98,10 +98,10 @@ fn of(
     } else {
         Confidence::High
     };
-    let mut finding = Finding::new(RULE.id, RULE.severity, confidence, message, (id, place)).help(format!(
-        "name a version of `{}`, so that a newer one comes with a commit",
-        name.repository
-    ));
+    let mut finding = Finding::new(RULE.id, RULE.severity, confidence, message, (id, place)).help(match name.repository.starts_with("gcr.io/distroless/") {
+        true => format!("name the digest of `{}` (`@sha256:…`): its tags name no versions", name.repository),
+        false => format!("name a version of `{}`, so that a newer one comes with a commit", name.repository),
+    });
     for span in also
         .into_iter()
         .chain(uses.iter().skip(1).map(|one| one.span))

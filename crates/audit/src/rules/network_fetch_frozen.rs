@@ -293,6 +293,11 @@ fn is_test_input(address: &str) -> bool {
     path.split_once('/').is_some_and(|(_, path)| is_of_tests(path))
 }
 
+/// What to do instead of a download of what moves, and of an installer.
+const DOWNLOAD: &str = "name a version in the address, or use `ADD <address>`, for which the builder asks each time";
+const INSTALLER: &str =
+    "name a version in the address, and tell the installer which version to install, best by an `ARG`, if it takes one";
+
 fn of_kind(
     id: FileId,
     is_all: bool,
@@ -320,7 +325,8 @@ fn of_kind(
             format!(
                 "the download of `{what}` is cached: what it names moves on, and the image keeps the first"
             ),
-            "name a version in the address, or use `ADD <address>`, for which the builder asks each time",
+            // What an installer fetches is not in its address.
+            if what.ends_with(".sh") { INSTALLER } else { DOWNLOAD },
         ),
         FetchKind::Package => (
             format!("`{what}` is taken once and cached: the image keeps the version of the first build"),
