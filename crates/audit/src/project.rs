@@ -45,6 +45,8 @@ pub struct Tree {
     pub files: BTreeSet<String>,
     /// Files and folders that git ignores and that are there, without what is in them, in order.
     pub ignored: BTreeSet<String>,
+    /// Those of the files that are symbolic links.
+    pub links: BTreeSet<String>,
 }
 
 /// All that a check looks at.

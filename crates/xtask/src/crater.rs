@@ -12,9 +12,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use unstale_audit::rules::RULES;
-use unstale_audit::{Checker, Confidence, File, Finding, Project, Settings, Source, Tree};
-use unstale_flow::check::add_named;
-use unstale_flow::check::discover::{Discovery, EntryKind, LARGEST_FILE, discover};
+use unstale_audit::{Checker, Confidence, File, Finding, Project, Settings, Source};
+use unstale_flow::check::discover::{Discovery, LARGEST_FILE, discover};
+use unstale_flow::check::{add_named, tree};
 
 /// No file, and no rule on a project, may take longer, in time of the processor: what else runs on the machine is not ours.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -130,16 +130,7 @@ fn check(
     }
     tally.projects += 1;
     tally.files += files.len();
-    let tree = Tree {
-        files: found
-            .paths
-            .iter()
-            .filter(|path| path.entry != EntryKind::Folder)
-            .map(|path| path.path.clone())
-            .collect(),
-        ignored: found.left_out.iter().map(|path| path.path.clone()).collect(),
-    };
-    let mut project = Project::new(files, tree);
+    let mut project = Project::new(files, tree(found));
     let reported: Vec<_> = project.files().map(|(id, _)| id).collect();
     project.report_only(reported);
     add_named(&found.root, &mut project);

@@ -4,7 +4,7 @@ use super::{BuildContext, ContextCopy, DependencyInstall, dependency_installs, i
 use crate::shell::Command;
 use crate::{Content, EmbeddedScript, File, FileKind, Project, ScriptPlace};
 use std::collections::BTreeSet;
-use unstale_dockerfile::{Stage, base_chain};
+use unstale_dockerfile::{Instruction, Stage, base_chain};
 
 /// Something of the host that a build context can hold and that no commit does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -373,6 +373,16 @@ pub fn reads_repository(project: &Project, context: &BuildContext) -> bool {
             .flat_map(|script| script.script.commands())
             .any(|command| command.name() == "git")
     };
+    // What a container starts reads what its image holds.
+    let starts = |one: &&Instruction| matches!(one.keyword.as_str(), "CMD" | "ENTRYPOINT");
+    let starts = dockerfile.instructions.iter().filter(starts);
+    let started = starts.flat_map(|one| {
+        let words = one
+            .span
+            .slice(text)
+            .split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '[' | ']'));
+        words.filter(|word| !word.is_empty())
+    });
     let makes = commands
         .iter()
         .any(|command| matches!(command.name(), "make" | "gmake"));
@@ -382,6 +392,7 @@ pub fn reads_repository(project: &Project, context: &BuildContext) -> bool {
             .iter()
             .flat_map(|command| &command.words)
             .any(|word| word.text.rsplit('/').next() == Some(name))
+            || started.clone().any(|word| word.rsplit('/').next() == Some(name))
     };
     commands.iter().any(|command| command.name() == "git")
         || project.files().any(|(_, other)| {

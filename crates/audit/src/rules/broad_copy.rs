@@ -116,9 +116,12 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
                 ),
                 (id, source.span),
             )
-            .help(format!(
-                "add to `{path}` what the image does not need, or copy the folders that it needs by name"
-            ));
+            .help(match project.tree().links.contains(path) {
+                true => format!("copy the folders that the image needs by name, or make `{path}`, which is a link, a file of its own"),
+                false => format!(
+                    "add to `{path}` what the image does not need, or copy the folders that it needs by name"
+                ),
+            });
             if let Some((_, run)) = reruns {
                 finding = finding.also((id, run.keyword_span), "runs again with it");
             }

@@ -230,9 +230,9 @@ fn of_image(project: &Project, import: &CacheAt<'_>, build: &Build, reference: &
     if is_of_service && reference.contains('$') && !is_built_here() {
         return None;
     }
-    // Where nothing here pushes images, what a registry has comes from builds that are not here.
+    // Where nothing here pushes the image, what a registry has comes from builds that are not here.
     let is_of_registry = ImageName::parse(reference).is_some_and(|name| name.is_pullable());
-    let is_pushed_elsewhere = is_of_service && is_of_registry && !pushes(project);
+    let is_pushed_elsewhere = is_of_service && is_of_registry && !pushes(project, reference);
     // What a name with variables is made for, and with which arguments, is said by whoever sets them.
     let confidence = match is_plain || build.is_open || reference.contains('$') || is_pushed_elsewhere {
         true => Confidence::Low,
@@ -256,11 +256,15 @@ fn of_image(project: &Project, import: &CacheAt<'_>, build: &Build, reference: &
     Some(finding)
 }
 
-/// Whether something in the project pushes images.
-fn pushes(project: &Project) -> bool {
-    project.facts().builds.iter().any(|build| build.push)
-        || project.docker_commands().any(|used| {
-            matches!(&used.docker.action, Action::Transfer(ImageTransfer::Push, _) | Action::Compose(ComposeVerb::Push, _))
+/// Whether something in the project pushes an image for sure.
+fn pushes(project: &Project, image: &str) -> bool {
+    let is_it = |name: &String| names::images(name, image) == Likeness::Same;
+    let mut pushed = project.facts().builds.iter().filter(|build| build.push);
+    pushed.any(|build| caches::images_of(project, build).iter().any(is_it))
+        || project.docker_commands().any(|used| match &used.docker.action {
+            Action::Compose(ComposeVerb::Push, _) => true,
+            Action::Transfer(ImageTransfer::Push, names) => names.iter().any(|name| is_it(&name.text)),
+            _ => false,
         })
 }
 

@@ -202,6 +202,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             ),
         };
         let lines = lines(&artifacts);
+        let is_link = project.tree().links.contains(path);
         let mut finding = Finding::new(
             RULE.id,
             severity,
@@ -209,11 +210,16 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             message,
             (context.dockerfile, found.source.span),
         )
-        .help(format!("add to `{path}`: {}", shown(&lines)));
+        .help(match is_link {
+            true => format!("make `{path}`, which is a link, a file of its own, and add to it: {}", shown(&lines)),
+            false => format!("add to `{path}`: {}", shown(&lines)),
+        });
         if let Some((_, install)) = &found.replaced {
             finding = finding.also((context.dockerfile, install.span), "installed here");
         }
-        findings.push(finding.fix(add(ignore, &project.file(ignore).source, &lines)));
+        // What a link leads to is of something else.
+        let fix = (!is_link).then(|| add(ignore, &project.file(ignore).source, &lines));
+        findings.push(finding.fix(fix));
     }
 }
 

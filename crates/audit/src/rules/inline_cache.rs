@@ -188,15 +188,12 @@ fn of(project: &Project, inline: &Inline<'_>, imports: &[CacheAt<'_>]) -> Findin
             };
             (
                 format!("{what} {verb} builds take old results back from {image} after every clear of the builder's cache"),
-                match is_step {
-                    true => format!("remove it, and the import of `{reference}`; what runs on new machines must share goes to a cache of its own (`type=gha`), which can be cleared"),
-                    false => format!("remove it, and the import of `{reference}`: the builder's own cache is enough on one machine, and a clear reaches it"),
-                },
+                format!("remove it, and the import of `{reference}`: {}", instead(project, inline)),
             )
         }
         None if is_hidden => (
             format!("{what} may let builds take old results back from {image} after every clear of the builder's cache: a variable of this file holds a `--cache-from`"),
-            "remove both: the builder's own cache is enough on one machine, and a clear reaches it".to_owned(),
+            format!("remove both: {}", instead(project, inline)),
         ),
         None => (
             format!("{what} writes cache metadata into {image}, and no `cache_from` of the project reads it"),
@@ -231,6 +228,23 @@ fn of(project: &Project, inline: &Inline<'_>, imports: &[CacheAt<'_>]) -> Findin
     let may_push = |build: &Build| build.push || matches!(build.via, Via::Target(_));
     let is_safe = readers.is_empty() && !is_open && !inline.builds.iter().any(|build| may_push(build));
     finding.fix(fix(project, inline, is_safe))
+}
+
+/// What to have instead: runners that are new each time have no cache of their own, and who builds a bake file, nobody knows.
+fn instead(project: &Project, inline: &Inline<'_>) -> String {
+    let are_steps = |build: &Build| matches!(build.via, Via::Step(..));
+    if !inline.builds.is_empty() && inline.builds.iter().all(|build| are_steps(build)) {
+        return "what runs on new machines must share goes to a cache of its own (`type=gha`, or `type=registry` with a name that no image has), which can be deleted".to_owned();
+    }
+    let path = project.file(inline.file).source.path();
+    let is_made = matches!(project.file(inline.file).content, Content::Bake(_)) && path.ends_with(".json");
+    let made = match is_made {
+        true => " If a script writes this file, change it there",
+        false => "",
+    };
+    format!("on one machine the builder's own cache is enough, and a clear reaches it; machines that share one export it to a name that no image has (`type=registry,ref=…,mode=max`), which can be deleted.{made}")
+        .trim_end_matches('.')
+        .to_owned()
 }
 
 /// The name of an image that a `cache_from` would have to name.

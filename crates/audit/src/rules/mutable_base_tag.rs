@@ -98,10 +98,7 @@ fn of(
     } else {
         Confidence::High
     };
-    let mut finding = Finding::new(RULE.id, RULE.severity, confidence, message, (id, place)).help(match name.repository.starts_with("gcr.io/distroless/") {
-        true => format!("name the digest of `{}` (`@sha256:…`): its tags name no versions", name.repository),
-        false => format!("name a version of `{}`, so that a newer one comes with a commit", name.repository),
-    });
+    let mut finding = Finding::new(RULE.id, RULE.severity, confidence, message, (id, place)).help(help(&name));
     for span in also
         .into_iter()
         .chain(uses.iter().skip(1).map(|one| one.span))
@@ -110,6 +107,17 @@ fn of(
         finding = finding.also((id, span), "used here too");
     }
     Some(finding)
+}
+
+/// What to name instead. Distroless images have no tags of versions (<https://github.com/GoogleContainerTools/distroless>), and of
+/// Chainguard's only `latest` is public (<https://docs.cloudsmith.com/integrations/integrating-with-chainguard-images>).
+fn help(name: &ImageName) -> String {
+    let repository = &name.repository;
+    let has_no_versions = ["gcr.io/distroless/", "cgr.dev/chainguard/"];
+    match has_no_versions.iter().any(|makers| repository.starts_with(makers)) {
+        true => format!("name the digest of `{repository}` (`@sha256:…`): its public tags name no versions"),
+        false => format!("name a version of `{repository}`, so that a newer one comes with a commit"),
+    }
 }
 
 /// Whether another Dockerfile stands in a folder of the image's name, and is not built on it: somebody makes the image of that.

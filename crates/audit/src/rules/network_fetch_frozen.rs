@@ -18,7 +18,8 @@
 //! the first build on that machine; another machine has that of another day.
 //!
 //! With `apt-get update` alone in a step, the lists of packages are frozen, and the `apt-get install` of a later step takes
-//! packages that may not be on the servers any more.
+//! packages that may not be on the servers any more. For `apk update` alone the confidence is low: `apk` takes lists again by itself
+//! once they are older than four hours, but not in old releases of Alpine.
 //!
 //! ## Example
 //!
@@ -247,13 +248,13 @@ impl Step<'_> {
                 kind == FetchKind::Clone && found.len() == 1 && !is_data && is_only_source(project, id, dockerfile);
             let is_chosen = found.iter().all(|(command, _)| is_by_choice(dockerfile, instruction, command));
             let is_of_tests = is_stage_of_tests(dockerfile, instruction)
-                || found.iter().all(|(_, fetch)| is_test_input(&fetch.what));
+                || found.iter().all(|(_, fetch)| is_test_input(&fetch.what) || is_placeholder(&fetch.what));
             let confidence = match is_of_tests || is_chosen || follows_code(project, id, dockerfile, instruction) {
                 true => Confidence::Low,
                 false => Confidence::Medium,
             };
             let is_all = is_all && !is_of_tests && !is_chosen;
-            let finding = of_kind(id, is_all, kind, confidence, &found);
+            let finding = of_kind(id, is_all, kind, confidence, &found, text);
             // A tag for the clone would be left again.
             findings.extend(finding.map(|finding| match kind == FetchKind::Clone && switches {
                 true => finding.help("let `git checkout` name a tag or commit in the place of a branch"),
@@ -297,6 +298,25 @@ fn is_test_input(address: &str) -> bool {
 const DOWNLOAD: &str = "name a version in the address, or use `ADD <address>`, for which the builder asks each time";
 const INSTALLER: &str =
     "name a version in the address, and tell the installer which version to install, best by an `ARG`, if it takes one";
+const LOOKUP: &str = "name the version in the place of the lookup, best by an `ARG`, so that a newer one comes with a commit";
+
+/// Whether an address answers with the number of the newest version.
+fn is_lookup(address: &str) -> bool {
+    address.contains("://api.github.com/repos/") && address.contains("/releases/latest")
+}
+
+/// Whether what is downloaded installs something of another address: a script of that name, or one that a shell is given.
+fn is_installer(address: &str, command: &Command, text: &str) -> bool {
+    let name = address.rsplit('/').next().unwrap_or(address);
+    let is_script = name.ends_with(".sh") && name.contains("install");
+    let mut rest = command.pipeline.slice(text).split('|').skip(1);
+    is_script || rest.any(|next| next.split_whitespace().any(|word| matches!(word, "sh" | "bash")))
+}
+
+/// Whether an owner's name in an address is one to be replaced: `git@github.com:youruser/app.git`.
+fn is_placeholder(address: &str) -> bool {
+    address.split(['/', ':', '@']).any(|part| part.starts_with("your"))
+}
 
 fn of_kind(
     id: FileId,
@@ -304,6 +324,7 @@ fn of_kind(
     kind: FetchKind,
     confidence: Confidence,
     found: &[(&Command, Fetch)],
+    text: &str,
 ) -> Option<Finding> {
     let (command, fetch) = found.first()?;
     let what = &fetch.what;
@@ -325,8 +346,12 @@ fn of_kind(
             format!(
                 "the download of `{what}` is cached: what it names moves on, and the image keeps the first"
             ),
-            // What an installer fetches is not in its address.
-            if what.ends_with(".sh") { INSTALLER } else { DOWNLOAD },
+            // What an installer fetches is not in its address, and neither is what a lookup finds.
+            match () {
+                () if is_lookup(what) => LOOKUP,
+                () if is_installer(what, command, text) => INSTALLER,
+                () => DOWNLOAD,
+            },
         ),
         FetchKind::Package => (
             format!("`{what}` is taken once and cached: the image keeps the version of the first build"),

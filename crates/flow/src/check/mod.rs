@@ -6,7 +6,7 @@ pub mod write;
 
 use crate::config::{ConfigError, FILE_NAME};
 use discover::DiscoverError;
-pub use read::add_named;
+pub use read::{add_named, tree};
 use std::path::{Path, PathBuf};
 use unstale_audit::baseline::{Baseline, BaselineError};
 use unstale_audit::contract::{Contract, Line};

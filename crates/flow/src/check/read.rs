@@ -83,11 +83,16 @@ fn is_within(root: &Path, path: &str) -> bool {
     real.is_ok_and(|real| real.starts_with(root) && real.is_file())
 }
 
-fn tree(found: &Discovery) -> Tree {
-    let files = found.paths.iter().filter(|path| path.entry != EntryKind::Folder);
+/// The paths around what is checked.
+pub fn tree(found: &Discovery) -> Tree {
+    let are = |wanted: fn(EntryKind) -> bool| {
+        let paths = found.paths.iter().filter(move |path| wanted(path.entry));
+        paths.map(|path| path.path.clone()).collect()
+    };
     Tree {
-        files: files.map(|path| path.path.clone()).collect(),
+        files: are(|entry| entry != EntryKind::Folder),
         ignored: found.left_out.iter().map(|path| path.path.clone()).collect(),
+        links: are(|entry| entry == EntryKind::Link),
     }
 }
 

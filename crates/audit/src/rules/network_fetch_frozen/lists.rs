@@ -30,16 +30,16 @@ pub(super) fn alone(
             (Some(_), _) => last = None,
             (None, Some(install)) => {
                 let Some((update, _)) = last.take() else { continue };
-                let program = if lists.is_apk {
-                    "apk update"
-                } else {
-                    "apt-get update"
+                // Later versions of `apk` take lists again that are older than four hours.
+                let (program, confidence) = match lists.is_apk {
+                    true => ("apk update", Confidence::Low),
+                    false => ("apt-get update", Confidence::High),
                 };
                 let message = format!(
                     "`{program}` alone in a step is cached: what later steps install comes from old lists"
                 );
                 let finding =
-                    Finding::new(RULE.id, Severity::Medium, Confidence::High, message, (id, update))
+                    Finding::new(RULE.id, Severity::Medium, confidence, message, (id, update))
                         .help("put it into the step that installs, joined with `&&`")
                         .also((id, install), "installs from these lists");
                 findings.push(finding);
