@@ -33,12 +33,14 @@
 //! The fix sets `set -e` at the head of the script (`set -o pipefail` where a pipe hides the failure and the script is bash's), or
 //! takes the `|| true` away. The script then also ends at other commands that fail: it is unsafe.
 
+mod fix;
+
 use super::Rule;
 use super::by_place::ByPlace;
 use crate::docker::{Action, Argument, Build, ComposeVerb, ImageTransfer};
 use crate::facts::flow::{Hidden, Item, Start};
-use crate::shell::{Check, Editor, SwallowKind};
-use crate::{Applicability, Confidence, Edit, FileId, Finding, Fix, Project, ScriptPlace, Severity, Span};
+use crate::shell::{Check, SwallowKind};
+use crate::{Confidence, FileId, Finding, Project, ScriptPlace, Severity};
 use std::collections::BTreeSet;
 
 pub(super) const RULE: Rule = Rule::new(
@@ -339,7 +341,7 @@ fn finding(
     if (hidden.file, hidden.command.span) != build.place() {
         finding = finding.also((hidden.file, hidden.command.span), "this call hides the failure");
     }
-    finding.fix(fix(project, hidden))
+    finding.fix(fix::of(project, hidden))
 }
 
 /// Whether options can be set at the head of a script. What stands in a recipe, a step or the words of another command has none,
@@ -349,65 +351,4 @@ fn has_head(project: &Project, hidden: &Hidden<'_>) -> bool {
     let mut comments = source.text().lines().filter(|line| line.trim_start().starts_with('#'));
     let is_sourced = comments.any(|line| line.contains(source.name()) && line.split_whitespace().any(|word| word == "source" || word == "."));
     hidden.script.place == ScriptPlace::Whole && hidden.command.context.depth == 0 && !is_sourced
-}
-
-fn fix(project: &Project, hidden: &Hidden<'_>) -> Option<Fix> {
-    let (file, kind) = (hidden.file, hidden.swallow.kind);
-    let source = &project.file(file).source;
-    let is_script = has_head(project, hidden);
-    let (edit, title, change) = match kind {
-        SwallowKind::OrTrue | SwallowKind::OrMessage => (
-            Editor::new(file, source).remove_or_true(hidden.command)?,
-            "let a failed build end the script",
-            "Removed what hid that the build failed",
-        ),
-        SwallowKind::NoErrexit if is_script => (
-            insertion(file, source.text(), "set -e")?,
-            "end the script at the first error",
-            "Added set -e",
-        ),
-        SwallowKind::Pipe if is_script && is_bash(source.text()) => (
-            insertion(file, source.text(), "set -o pipefail")?,
-            "let a pipe fail with any of its commands",
-            "Added set -o pipefail",
-        ),
-        _ => return None,
-    };
-    Some(Fix {
-        title: title.to_owned(),
-        change: change.to_owned(),
-        impact: "A failed build stops the deploy".to_owned(),
-        applicability: Applicability::Unsafe,
-        edits: vec![edit],
-    })
-}
-
-fn is_bash(text: &str) -> bool {
-    text.lines()
-        .next()
-        .is_some_and(|line| line.starts_with("#!") && line.contains("bash"))
-}
-
-/// A line of its own behind the `#!` and the comment that follows it.
-fn insertion(file: FileId, text: &str, line: &str) -> Option<Edit> {
-    let mut at = 0;
-    for own in text.split_inclusive('\n') {
-        if !own.starts_with('#') {
-            break;
-        }
-        at += own.len();
-    }
-    // A head without a line break behind it is a script without commands.
-    if at > 0 && !text.get(..at)?.ends_with('\n') {
-        return None;
-    }
-    let line_break = match text.contains("\r\n") {
-        true => "\r\n",
-        false => "\n",
-    };
-    Some(Edit {
-        file,
-        span: Span::new(at, at),
-        content: format!("{line}{line_break}"),
-    })
 }

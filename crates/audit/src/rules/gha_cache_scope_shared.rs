@@ -51,11 +51,13 @@
 //!
 //! - <https://docs.docker.com/build/cache/backends/gha/#scope>
 
+mod fix;
+
 use super::Rule;
 use crate::facts::caches::{self, CacheAt};
 use crate::facts::{Build, CacheUse, Via};
 use crate::workflow::Step;
-use crate::{Applicability, Confidence, Content, Edit, Finding, Fix, Project, Severity, Span};
+use crate::{Confidence, Content, Finding, Project, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 use unstale_dockerfile::Stage;
 
@@ -247,6 +249,19 @@ fn matrix_axis(project: &Project, export: &Export<'_>, scope: &str) -> Option<St
         })
 }
 
+/// The dimension of a matrix that makes several images of one step by its arguments.
+fn argument_axis(project: &Project, export: &Export<'_>) -> Option<String> {
+    let arguments = step(project, export.build)?.with("build-args")?;
+    let name: String = arguments
+        .text()
+        .split_once("matrix.")?
+        .1
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || "_-".contains(*c))
+        .collect();
+    (!has_one_value(project, export.build, &name)).then(|| format!("matrix.{name}"))
+}
+
 /// Whether a dimension of the matrix of a step's job has one value only.
 fn has_one_value(project: &Project, build: &Build, name: &str) -> bool {
     let (Via::Step(job, _), Content::GithubWorkflow(workflow)) = (&build.via, &project.file(build.file).content)
@@ -279,6 +294,8 @@ fn several(project: &Project, scope: &str, exports: &[Export<'_>], axis: Option<
         true => Confidence::High,
         false => Confidence::Medium,
     };
+    let of_arguments = exports.iter().find_map(|export| argument_axis(project, export));
+    let axis = axis.or(of_arguments.as_deref());
     let own = axis.map_or("backend".to_owned(), |axis| format!("backend-${{{{ {axis} }}}}"));
     let mut finding = Finding::new(
         RULE.id,
@@ -297,11 +314,9 @@ fn several(project: &Project, scope: &str, exports: &[Export<'_>], axis: Option<
     for other in others.iter().take(5) {
         finding = finding.also((other.cache.file, other.cache.span), other.build.name.clone());
     }
-    finding.fix(if scope.is_empty() {
-        fix(project, exports)
-    } else {
-        None
-    })
+    // Jobs of a matrix need a scope each.
+    let is_plain = scope.is_empty() && axis.is_none();
+    finding.fix(is_plain.then(|| fix::of(project, exports)).flatten())
 }
 
 fn of_matrix(export: &Export<'_>, scope: &str, axis: &str) -> Finding {
@@ -323,63 +338,4 @@ fn called(scope: &str) -> String {
         "" => "GitHub's cache without a scope".to_owned(),
         scope => format!("the scope `{scope}` of GitHub's cache"),
     }
-}
-
-/// `,scope=NAME` behind each import and export, if the names that the images go by differ.
-fn fix(project: &Project, exports: &[Export<'_>]) -> Option<Fix> {
-    let mut names: BTreeMap<String, &Image> = BTreeMap::new();
-    let mut edits: BTreeSet<Edit> = BTreeSet::new();
-    for export in exports {
-        let name = name(&export.image)?;
-        if names.entry(name.clone()).or_insert(&export.image).inputs() != export.image.inputs() {
-            return None;
-        }
-        let scoped =
-            |cache: &&CacheUse| cache.cache.kind == "gha" && !cache.cache.attributes.contains_key("scope");
-        let build = export.build;
-        for cache in build.cache_from.iter().chain(&build.cache_to).filter(scoped) {
-            let text = cache.span.slice(project.file(cache.file).source.text());
-            if text.trim_matches(['"', '\'']) != cache.text || !cache.text.starts_with("type=") {
-                return None;
-            }
-            let end = cache.span.start + text.trim_end_matches(['"', '\'']).len();
-            edits.insert(Edit {
-                file: cache.file,
-                span: Span::new(end, end),
-                content: format!(",scope={name}"),
-            });
-        }
-    }
-    let edits: Vec<Edit> = edits.into_iter().collect();
-    let is_clear = edits
-        .windows(2)
-        .all(|pair| (pair[0].file, pair[0].span) != (pair[1].file, pair[1].span));
-    (is_clear && !edits.is_empty()).then(|| Fix {
-        title: "give each image a scope of its own".to_owned(),
-        change: "Gave each image a cache scope of its own".to_owned(),
-        impact: "Builds no longer overwrite each other's cache".to_owned(),
-        applicability: Applicability::Unsafe,
-        edits,
-    })
-}
-
-/// What an image can be called: its stage, its folder, or what its Dockerfile is named after.
-fn name(image: &Image) -> Option<String> {
-    let last = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
-    let file = last(&image.dockerfile);
-    let of_file = file.strip_prefix("Dockerfile.").or_else(|| {
-        file.strip_suffix(".Dockerfile")
-            .or(file.strip_suffix(".dockerfile"))
-    });
-    let folder = match image.context.is_empty() {
-        true => last(image.dockerfile.rsplit_once('/').map_or("", |(folder, _)| folder)),
-        false => last(&image.context),
-    };
-    let name = match (of_file, image.target.as_str()) {
-        (Some(name), "") => name.to_owned(),
-        (_, "") => folder,
-        (_, target) => target.to_owned(),
-    };
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    (!name.is_empty() && name.chars().all(is_plain)).then_some(name)
 }

@@ -10,13 +10,13 @@
 //!
 //! ## Why
 //!
-//! With the classic image store the engine's builder takes the local image of that name, and asks no registry. The base
-//! stays the one that was pulled first on that machine: its security fixes never arrive, and a machine that is set up later
-//! builds something else from the same commit (moby/moby#46280). Everything above it is cached upon that old base.
+//! A builder of the engine takes the local image of that name, and asks no registry. The base stays the one that was pulled
+//! first on that machine: its security fixes never arrive, and a machine that is set up later builds something else from the
+//! same commit (moby/moby#46280). Everything above it is cached upon that old base.
 //!
-//! Tried on Docker 20.10 and 28.5 with the classic store, and 28.5 with containerd's: a base that only builds have pulled has no name
-//! in the engine, and BuildKit asks the registry for it at each build. Once `docker pull`, a container or the classic builder has
-//! given it one, the classic store's builds take that without asking.
+//! Tried on Docker 20.10, 28.5 and 29, with the classic store and containerd's (a test of unstale does it again): a base that only builds
+//! have pulled has no name in the engine, and BuildKit asks the registry for it at each build. Once `docker pull`, a container or
+//! the classic builder has given it one, builds take that without asking.
 //!
 //! ## Example
 //!

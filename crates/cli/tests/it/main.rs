@@ -14,6 +14,7 @@ mod false_hits;
 mod init;
 mod layer_one;
 mod ledger;
+mod moving_base;
 mod options;
 mod plan;
 mod rerun;
