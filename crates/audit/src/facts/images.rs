@@ -285,6 +285,16 @@ impl MadeImages {
                     let words = text.split(|c| !is_part(c)).filter(|word| word.len() > 2);
                     self.loaded.extend(words.map(|word| split_tag(word).0.to_owned()));
                 }
+                Action::Other(words) if words.iter().any(|word| word == "imagetools") => {
+                    let text = found.command.span.slice(source.text());
+                    let mut words = text.split_whitespace();
+                    while let Some(word) = words.next() {
+                        if matches!(word, "-t" | "--tag") {
+                            let name = words.next().unwrap_or_default();
+                            self.add(name.trim_matches(['"', '\'']), Maker::Ci);
+                        }
+                    }
+                }
                 Action::Build(_) => {
                     for value in found.docker.flags.values("build-context") {
                         let name = value.split('=').next().unwrap_or_default();

@@ -176,9 +176,38 @@ pub fn package_manifests(project: &Project, context: &BuildContext) -> Vec<Strin
             folder => format!("{folder}/{name}"),
         })
     });
-    paths
+    let tops: Vec<String> = paths
         .map(|path| context.join(&path))
         .filter(|path| project.tree().files.contains(path))
+        .collect();
+    let packages: Vec<String> = tops
+        .iter()
+        .flat_map(|top| workspace_manifests(project, top))
+        .collect();
+    tops.into_iter().chain(packages).collect()
+}
+
+/// The most packages of a workspace that are read.
+const MOST_PACKAGES: usize = 500;
+
+/// The manifests of the packages of a workspace, if the manifest of its top is one: `package.json` with workspaces, or beside a
+/// `pnpm-workspace.yaml`. Which of them are left out by a pattern is not looked at.
+pub fn workspace_manifests(project: &Project, top: &str) -> Vec<String> {
+    let Some(folder) = top.strip_suffix("package.json") else {
+        return Vec::new();
+    };
+    let files = &project.tree().files;
+    let is_top = project.package(top).is_some_and(|package| package.has_workspaces)
+        || files.contains(&format!("{folder}pnpm-workspace.yaml"));
+    if !is_top {
+        return Vec::new();
+    }
+    let below = super::files_below(files, folder);
+    let is_package = |file: &&str| *file != top && file.ends_with("/package.json");
+    below
+        .filter(is_package)
+        .take(MOST_PACKAGES)
+        .map(str::to_owned)
         .collect()
 }
 

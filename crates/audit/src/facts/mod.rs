@@ -44,7 +44,9 @@ pub use deploys::{Machine, machine_of_job};
 pub use fetches::{Fetch, FetchKind, checks_content, fetch_of, git_verb, pins_clone};
 pub use image_paths::{DeclaredVolume, Filled, Filling, ImagePaths, below, clean, files_below, image_paths};
 pub use images::{ImageName, MadeImages, Maker};
-pub use installs::{DependencyInstall, Installs, Manager, dependency_installs, package_manifests};
+pub use installs::{
+    DependencyInstall, Installs, Manager, dependency_installs, package_manifests, workspace_manifests,
+};
 pub use packages::PackageLists;
 pub use paths::resolve;
 pub use purpose::{

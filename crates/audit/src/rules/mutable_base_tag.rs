@@ -132,7 +132,11 @@ fn has_folder(project: &Project, id: FileId, name: &ImageName) -> bool {
             Uses::Image(text) => ImageName::parse(text).is_some_and(|used| used.repository == name.repository),
             _ => false,
         };
-        other != id && folder.rsplit('/').next() == Some(last) && !uses().iter().any(is_on_it)
+        // `web/Dockerfile`, or `web/latest/Dockerfile` of the tag.
+        let mut parts = folder.rsplit('/');
+        let own = parts.next();
+        let is_of_tag = own == Some(name.tag.as_deref().unwrap_or("latest")) && parts.next() == Some(last);
+        other != id && (own == Some(last) || is_of_tag) && !uses().iter().any(is_on_it)
     })
 }
 

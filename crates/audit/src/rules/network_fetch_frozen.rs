@@ -97,7 +97,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             .collect();
         let mut visible = (None, BTreeMap::new());
         for (at, (instruction, script)) in runs.iter().enumerate() {
-            if !may_fetch(script) {
+            if !may_fetch(script) || script.script.commands().iter().any(swallows_a_command) {
                 continue;
             }
             let later = runs.get(at + 1..).unwrap_or_default().iter();
@@ -145,6 +145,15 @@ fn may_fetch(script: &EmbeddedScript) -> bool {
         .commands()
         .iter()
         .any(|command| is_candidate(command.name()))
+}
+
+/// Whether an install is given another command, as `&&` is missing before it: the step fails, and nothing is cached.
+fn swallows_a_command(command: &Command) -> bool {
+    const COMMANDS: &[&str] = &["mkdir", "rm", "cp", "mv", "ln", "cd", "chmod", "chown", "echo"];
+    let words = || command.arguments().iter().map(|word| word.text.as_str());
+    let installs = matches!(command.name(), "apt-get" | "apt" | "apk" | "dnf" | "yum") && words().any(|word| matches!(word, "install" | "add"));
+    let pairs = words().zip(words().skip(1));
+    installs && pairs.into_iter().any(|(word, next)| COMMANDS.contains(&word) && next.starts_with(['-', '/', '.']))
 }
 
 /// Whether no stage begins between two instructions.
@@ -336,7 +345,7 @@ fn of_kind(
     let (message, help) = match kind {
         FetchKind::Clone => (
             format!("the clone of `{what}` is cached: its later commits never arrive"),
-            "name a tag or commit (`--branch v1.2.3`), or use `ADD <repository>#<branch>`, for which the builder asks each time",
+            "name a tag or commit (`--branch v1.2.3`), or use `ADD <repository>.git#<branch>`, for which the builder asks each time",
         ),
         FetchKind::Pull => (
             "`git pull` is cached: it pulls once, and later commits never arrive".to_owned(),

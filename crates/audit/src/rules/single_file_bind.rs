@@ -52,8 +52,9 @@
 use super::Rule;
 use crate::compose::project::ComposeProject;
 use crate::compose::{Mount, MountKind, Service, resolve};
-use crate::facts::{has_ports, mount_place, mount_target};
-use crate::{Confidence, FileId, Finding, Project, Severity, Span};
+use crate::docker::Action;
+use crate::facts::{DockerUse, has_ports, is_named_for_tests, mount_place, mount_target};
+use crate::{Confidence, Content, FileId, Finding, Project, Severity, Span};
 use std::collections::BTreeMap;
 
 pub(super) const RULE: Rule = Rule::new(
@@ -64,12 +65,12 @@ pub(super) const RULE: Rule = Rule::new(
 );
 
 fn check(project: &Project, findings: &mut Vec<Finding>) {
-    let mut files: BTreeMap<FileId, BTreeMap<Span, (&Service, String)>> = BTreeMap::new();
-    for compose in &project.facts().compose {
+    let mut files: BTreeMap<FileId, BTreeMap<Span, (&Service, &Mount, String)>> = BTreeMap::new();
+    for compose in project.facts().compose.iter().filter(|compose| !is_short_lived(project, compose)) {
         for service in compose.services.iter().filter(|service| !runs_once(compose, service)) {
             for mount in &service.volumes {
                 if let (Some(path), Some((file, span))) = (single_file(project, mount), mount_place(project, mount)) {
-                    files.entry(file).or_default().entry(span).or_insert((service, path));
+                    files.entry(file).or_default().entry(span).or_insert((service, mount, path));
                 }
             }
         }
@@ -78,10 +79,10 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     for (file, mounts) in files {
         let count = mounts.len();
         // One of a service that goes on running tells it best.
-        let mut mounts: Vec<(Span, (&Service, String))> = mounts.into_iter().collect();
-        mounts.sort_by_key(|(span, (service, _))| (!serves(project, service), *span));
+        let mut mounts: Vec<(Span, (&Service, &Mount, String))> = mounts.into_iter().collect();
+        mounts.sort_by_key(|(span, (service, ..))| (!serves(project, service), *span));
         let mut mounts = mounts.into_iter();
-        let Some((span, (service, path))) = mounts.next() else {
+        let Some((span, (service, mount, path))) = mounts.next() else {
             continue;
         };
         let more = match count {
@@ -93,16 +94,36 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             "`{path}` is mounted as a single file: when an editor or `git pull` replaces it, service `{}` keeps the old one until it restarts{more}",
             service.name
         );
-        let help = format!(
-            "restart after each change: `docker compose restart {}`; or mount the folder that the file is in, where the image has nothing else there",
-            service.name
-        );
+        let folder = match mount_target(mount).is_some_and(|target| is_in_folder_of_others(&target)) {
+            true => "",
+            false => "; or mount the folder that the file is in, where the image has nothing else there",
+        };
+        let help = format!("restart after each change: `docker compose restart {}`{folder}", service.name);
         let mut finding = Finding::new(RULE.id, RULE.severity, Confidence::High, message, (file, span)).help(help);
-        for (span, (service, _)) in mounts {
+        for (span, (service, ..)) in mounts {
             finding = finding.also((file, span), format!("service `{}`", service.name));
         }
         findings.push(finding);
     }
+}
+
+/// Whether all that starts a project ends it again: `up --exit-code-from`, or a script for tests beside it. What a CI runs says nothing
+/// about others.
+fn is_short_lived(project: &Project, compose: &ComposeProject) -> bool {
+    let is_ci = |file| matches!(project.file(file).content, Content::GithubWorkflow(_) | Content::GitlabPipeline(_));
+    let starts = project.docker_commands().filter(|found| {
+        matches!(found.docker.action, Action::ComposeUp(_))
+            && !is_ci(found.file)
+            && project.compose_projects_of(*found).into_iter().any(|one| std::ptr::eq(one, compose))
+    });
+    let ends = |found: &DockerUse<'_>| {
+        let ended = ["exit-code-from", "abort-on-container-exit", "abort-on-container-failure"];
+        let source = &project.file(found.file).source;
+        let is_beside = !source.folder().is_empty() && compose.files.iter().all(|file| file.rsplit_once('/').map(|(folder, _)| folder) == Some(source.folder()));
+        ended.iter().any(|flag| found.docker.flags.value(flag).is_some() || found.docker.flags.is_on(flag)) || is_beside && is_named_for_tests(source.name())
+    };
+    let mut starts = starts.peekable();
+    starts.peek().is_some() && starts.all(|found| ends(&found))
 }
 
 /// Whether a service ends by itself: others wait for its end, or its name says so. It reads its files anew each time.
@@ -132,6 +153,13 @@ fn is_in_folder_of_start(target: &str) -> bool {
     words.into_iter().any(|word| matches!(word, "init" | "initdb" | "entrypoint" | "bootstrap" | "startup" | "import" | "seed"))
 }
 
+/// Whether the folder of a path is one that programs of the image share: nothing can be mounted over it.
+fn is_in_folder_of_others(target: &str) -> bool {
+    let folder = target.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let depth = folder.matches('/').count();
+    depth < 2 || matches!(folder, "/usr/bin" | "/usr/sbin" | "/usr/lib" | "/usr/local" | "/usr/share" | "/var/lib" | "/var/tmp") || folder.ends_with("/bin")
+}
+
 /// Whether a file is read when data is made, and never again: a realm of Keycloak, the servers of pgAdmin, the
 /// settings of ProxySQL (it keeps them in a database of its own), answers of a setup.
 fn is_of_first_start(target: &str) -> bool {
@@ -149,7 +177,9 @@ fn single_file(project: &Project, mount: &Mount) -> Option<String> {
     let path = resolve(&mount.place.folder, mount.source.as_deref()?)?;
     let target = mount_target(mount)?;
     // Read once, when a container starts or a database is made: what is new there needs a restart however it is mounted.
-    let is_of_start = [&target, &path].iter().any(|path| path.ends_with(".sh") || path.ends_with(".sql"))
+    // What a start takes from `/tmp` it puts elsewhere.
+    let is_of_start = target.starts_with("/tmp/")
+        || [&target, &path].iter().any(|path| path.ends_with(".sh") || path.ends_with(".sql"))
         || is_in_folder_of_start(&target)
         || is_in_folder_of_start(&path)
         || is_of_first_start(&target)

@@ -68,7 +68,7 @@ use crate::compose::{Mount, MountKind};
 use crate::docker::Action;
 use crate::facts::{Purpose, purpose_within, BuiltService, Filled, Filling, built_services, is_code, is_ignored, mount_place, mount_target};
 use crate::{Confidence, FileId, Finding, Project, Severity};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const RULE: Rule = Rule::new(
     "volume-masks-image",
@@ -83,14 +83,28 @@ const SHOWN: usize = 3;
 fn check(project: &Project, findings: &mut Vec<Finding>) {
     let services = built_services(project);
     let mut seen = BTreeSet::new();
+    // A volume of several services is one habit.
+    let mut shared: BTreeMap<(FileId, String, String), usize> = BTreeMap::new();
     for built in &services {
         for mount in &built.service.volumes {
             let Some(place) = mount_place(project, mount) else {
                 continue;
             };
             let finding = of_mount(project, built, mount);
-            if let Some(finding) = finding.filter(|_| seen.insert(place)) {
-                findings.push(finding);
+            let Some(finding) = finding.filter(|_| seen.insert(place)) else {
+                continue;
+            };
+            let name = mount.source.clone().filter(|_| mount.kind == MountKind::Named);
+            let key = name.zip(mount_target(mount)).map(|(name, target)| (place.0, name, target));
+            let known = key.as_ref().and_then(|key| shared.get(key)).copied();
+            match known.and_then(|index| findings.get_mut(index)) {
+                Some(known) => {
+                    *known = known.clone().also(place, format!("service `{}` has it too", built.service.name));
+                }
+                None => {
+                    shared.extend(key.map(|key| (key, findings.len())));
+                    findings.push(finding);
+                }
             }
         }
     }
@@ -130,9 +144,10 @@ fn of_mount(project: &Project, built: &BuiltService<'_>, mount: &Mount) -> Optio
             if has_other_anonymous(built, mount) { " (its other anonymous volumes too: give names to those that hold data)" } else { "" }
         ),
     };
-    let help = match hidden.installed.is_some() || is_in_bind(built, &target) {
-        true => renew,
-        false => format!(
+    let help = match () {
+        () if hidden.installed.is_some() => renew,
+        () if is_in_bind(built, &target) => format!("save what services have written to it, and {renew}"),
+        () => format!(
             "move what the service writes to a folder of its own, mount that, and leave `{target}` to the image; save what the volume \
              has of it, and {renew}"
         ),

@@ -2,7 +2,7 @@
 
 use super::find;
 use crate::Project;
-use crate::facts::{BuildContext, DependencyInstall, Manager, PathKind};
+use crate::facts::{BuildContext, DependencyInstall, Manager, PathKind, workspace_manifests};
 use crate::rules::words::listed;
 
 /// How to install before the code is there.
@@ -12,6 +12,7 @@ pub(super) fn help(project: &Project, context: &BuildContext, behind: &[(&Depend
     let mut files: Vec<String> = Vec::new();
     let mut extra: Option<String> = None;
     let mut later: Option<&str> = None;
+    let mut packages_later = false;
     let text = project.file(context.dockerfile).source.text();
     for (install, manifest) in behind {
         let script = manifest.as_deref().and_then(|manifest| script_of(project, context, install, manifest));
@@ -20,7 +21,11 @@ pub(super) fn help(project: &Project, context: &BuildContext, behind: &[(&Depend
         later = later.or(script.filter(|_| is_later));
         if !known.contains(&install.name.as_str()) {
             known.push(&install.name);
-            let option = without_project(install, text).or(is_later.then_some("--no-scripts"));
+            let has_scripts = manifest.as_deref().is_some_and(|manifest| packages_have_scripts(project, context, install, manifest));
+            packages_later |= has_scripts;
+            let option = without_project(install, text)
+                .or(is_later.then_some("--no-scripts"))
+                .or(has_scripts.then_some("--ignore-scripts"));
             installs.push(option.map_or(install.name.clone(), |option| format!("{} {option}", install.name)));
         }
         let Some(manifest) = manifest else { continue };
@@ -43,6 +48,7 @@ pub(super) fn help(project: &Project, context: &BuildContext, behind: &[(&Depend
         (false, _) => {
             let rest = match later {
                 Some(script) => format!("copy the rest behind it, and run `{script}` there"),
+                None if packages_later => "copy the rest behind it, and run the scripts of the workspace's packages there".to_owned(),
                 None => "and copy the rest behind it".to_owned(),
             };
             format!("copy {} alone, run {what}, {rest}", listed(&copied))
@@ -112,6 +118,15 @@ pub(super) fn script_of(project: &Project, context: &BuildContext, install: &Dep
     // Where packages are parts of a workspace, the scripts of its top run.
     let packages = [manifest, base].map(|path| project.package(&context.join(path)));
     packages.into_iter().flatten().find_map(|package| package.install_scripts.first().copied())
+}
+
+/// Whether packages of a workspace have scripts of their own that an install runs, and that need their code.
+fn packages_have_scripts(project: &Project, context: &BuildContext, install: &DependencyInstall, manifest: &str) -> bool {
+    let text = install.span.slice(project.file(context.dockerfile).source.text());
+    let has_scripts = |path: &String| project.package(path).is_some_and(|package| !package.install_scripts.is_empty());
+    matches!(install.manager, Manager::Npm | Manager::Pnpm)
+        && !text.contains("--ignore-scripts")
+        && workspace_manifests(project, &context.join(manifest)).iter().any(has_scripts)
 }
 
 /// What else an install needs: the manifests of a workspace, the code of scripts.
