@@ -103,7 +103,7 @@ pub(crate) fn written(project: &Project, file: FileId, span: Span) -> String {
 }
 
 /// An image's name without its tag.
-fn repository(image: &str) -> &str {
+pub(crate) fn repository(image: &str) -> &str {
     match image.rsplit_once(':') {
         Some((repository, tag)) if !tag.contains('/') => repository,
         _ => image,

@@ -217,9 +217,13 @@ fn finding(project: &Project, import: &CacheAt<'_>, clear: Option<DockerUse<'_>>
         "local" if matches!(file.content, Content::GithubWorkflow(_)) => {
             "put a hash of the inputs into the `key` of the step that keeps the folder, without `restore-keys`, or delete that cache when you want to begin anew (`gh cache delete`)"
         }
-        _ => {
+        "s3" | "azblob" => "put a hash of the inputs into its `name`, or delete it from its bucket when you want to begin anew",
+        // What a Compose file imports, a clear of the project knows.
+        _ if import.build.is_some_and(|build| matches!(build.via, Via::Service(_))) => {
             "put a hash of the inputs into the cache's name, or delete the cache itself when you clear: `unstale clear --target imports --remote`"
         }
+        "local" => "put a hash of the inputs into the folder's name, or delete the folder when you want to begin anew",
+        _ => "put a hash of the inputs into the cache's name, or delete it from its registry when you want to begin anew",
     };
     let place = (import.cache.file, import.cache.span);
     let finding = Finding::new(RULE.id, severity, confidence, message, place).help(help);

@@ -54,6 +54,7 @@
 mod in_vain;
 
 use super::Rule;
+use super::words::listed;
 use crate::docker::{Action, ImageTransfer};
 use crate::facts::caches::{self, CacheAt, INLINE_CACHE, Inline};
 use crate::facts::names::{self, Likeness};
@@ -122,6 +123,18 @@ fn readers<'a>(inline: &Inline<'_>, imports: &'a [CacheAt<'a>]) -> Vec<(Likeness
         )
     });
     found.dedup_by_key(|(_, import)| (import.cache.file, import.cache.span));
+    // What a build imports of its own image, under any tag, it reads back itself.
+    let is_own = |import: &CacheAt<'_>| {
+        let is_it = |build: &Build| inline.builds.iter().any(|own| own.place() == build.place());
+        let reference = import.cache.cache.reference.as_deref().unwrap_or_default();
+        import.build.is_some_and(is_it) && inline.images.iter().any(|image| caches::repository(image) == caches::repository(reference))
+    };
+    if let Some((best, _)) = found.iter().find(|(_, import)| is_own(import)).copied() {
+        let own = imports.iter().filter(|import| import.cache.cache.kind == "registry" && is_own(import));
+        let mut own: Vec<(Likeness, &CacheAt<'_>)> = own.map(|import| (best, import)).collect();
+        own.dedup_by_key(|(_, import)| (import.cache.file, import.cache.span));
+        return own;
+    }
     // Where some surely read it, those that may are beside the point; so are other files where its own has one.
     let first = found
         .first()
@@ -181,14 +194,13 @@ fn of(project: &Project, inline: &Inline<'_>, imports: &[CacheAt<'_>]) -> Findin
     };
     let (message, help) = match readers.first() {
         Some((_, import)) => {
-            let reference = import.cache.cache.reference.as_deref().unwrap_or_default();
             let verb = match best {
                 Some(Likeness::Same) => "lets",
                 _ => "may let",
             };
             (
                 format!("{what} {verb} builds take old results back from {image} after every clear of the builder's cache"),
-                format!("remove it, and the import of `{reference}`: {}", instead(project, inline)),
+                format!("remove it, and {}: {}", called(&readers, import), instead(project, inline)),
             )
         }
         None if is_hidden => (
@@ -228,6 +240,21 @@ fn of(project: &Project, inline: &Inline<'_>, imports: &[CacheAt<'_>]) -> Findin
     let may_push = |build: &Build| build.push || matches!(build.via, Via::Target(_));
     let is_safe = readers.is_empty() && !is_open && !inline.builds.iter().any(|build| may_push(build));
     finding.fix(fix(project, inline, is_safe))
+}
+
+/// The imports that have to go: all of one build, of which the first is shown of several builds.
+fn called(readers: &[(Likeness, &CacheAt<'_>)], first: &CacheAt<'_>) -> String {
+    let place = |import: &CacheAt<'_>| import.build.map(Build::place);
+    let of_one = readers.iter().map(|(_, import)| import).filter(|import| place(import) == place(first));
+    let names: BTreeSet<String> = of_one
+        .filter_map(|import| import.cache.cache.reference.as_deref())
+        .map(|reference| format!("`{reference}`"))
+        .collect();
+    let names: Vec<String> = names.into_iter().collect();
+    match names.len() {
+        1 => format!("the import of {}", names[0]),
+        _ => format!("the imports of {}", listed(&names)),
+    }
 }
 
 /// What to have instead: runners that are new each time have no cache of their own, and who builds a bake file, nobody knows.

@@ -98,7 +98,8 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             true => "",
             false => "; or mount the folder that the file is in, where the image has nothing else there",
         };
-        let help = format!("restart after each change: `docker compose restart {}`{folder}", service.name);
+        let named = file_option(project, file).map_or(String::new(), |name| format!(" -f {name}"));
+        let help = format!("restart after each change: `docker compose{named} restart {}`{folder}", service.name);
         let mut finding = Finding::new(RULE.id, RULE.severity, Confidence::High, message, (file, span)).help(help);
         for (span, (service, ..)) in mounts {
             finding = finding.also((file, span), format!("service `{}`", service.name));
@@ -107,14 +108,32 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Whether all that starts a project ends it again: `up --exit-code-from`, or a script for tests beside it. What a CI runs says nothing
-/// about others.
+/// The name of a Compose file that Compose takes only if it is told to, and that is a project by itself.
+fn file_option(project: &Project, file: FileId) -> Option<&str> {
+    const DEFAULTS: &[&str] = &["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+    let source = &project.file(file).source;
+    let is_alone = project.facts().compose.iter().any(|compose| compose.files.len() == 1 && compose.files[0] == source.path());
+    (is_alone && !DEFAULTS.contains(&source.name())).then_some(source.name())
+}
+
+/// Whether all that starts a project ends it again: `up --exit-code-from`, or a script for tests beside it; or the file is among
+/// those of a CI. What a CI runs else says nothing about others.
 fn is_short_lived(project: &Project, compose: &ComposeProject) -> bool {
+    if compose.files.iter().all(|file| file.starts_with(".github/")) {
+        return true;
+    }
     let is_ci = |file| matches!(project.file(file).content, Content::GithubWorkflow(_) | Content::GitlabPipeline(_));
+    // Among others that a variable may hold.
+    let names = |found: &DockerUse<'_>| {
+        let named = found.docker.project.iter().flat_map(|named| &named.files);
+        let folder = project.file(found.file).source.folder();
+        let mut paths = named.filter_map(|file| resolve(folder, file));
+        paths.any(|path| compose.files.last() == Some(&path))
+    };
     let starts = project.docker_commands().filter(|found| {
         matches!(found.docker.action, Action::ComposeUp(_))
             && !is_ci(found.file)
-            && project.compose_projects_of(*found).into_iter().any(|one| std::ptr::eq(one, compose))
+            && (project.compose_projects_of(*found).into_iter().any(|one| std::ptr::eq(one, compose)) || names(found))
     });
     let ends = |found: &DockerUse<'_>| {
         let ended = ["exit-code-from", "abort-on-container-exit", "abort-on-container-failure"];

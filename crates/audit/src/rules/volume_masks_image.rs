@@ -135,18 +135,22 @@ fn of_mount(project: &Project, built: &BuiltService<'_>, mount: &Mount) -> Optio
             "{volume} over `{target}` keeps the first version of what the image has there: service `{service}` does not see a newer one"
         ),
     };
-    let renew = match is_named {
-        true => format!(
+    let stays = hidden.installed.is_some() || is_in_bind(built, &target);
+    let renew = match (is_named, stays) {
+        (true, false) => format!(
             "remove the volume once (`docker compose down`, then `docker volume rm`) so that `{service}` gets the new files"
         ),
-        false => format!(
+        (true, true) => format!(
+            "remove the volume with each change (`docker compose down`, then `docker volume rm`) so that `{service}` gets the new files"
+        ),
+        (false, _) => format!(
             "renew it with every change: `docker compose up --build --renew-anon-volumes {service}`{}",
             if has_other_anonymous(built, mount) { " (its other anonymous volumes too: give names to those that hold data)" } else { "" }
         ),
     };
     let help = match () {
         () if hidden.installed.is_some() => renew,
-        () if is_in_bind(built, &target) => format!("save what services have written to it, and {renew}"),
+        () if stays => format!("save what services have written to it, and {renew}"),
         () => format!(
             "move what the service writes to a folder of its own, mount that, and leave `{target}` to the image; save what the volume \
              has of it, and {renew}"

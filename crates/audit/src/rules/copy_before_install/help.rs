@@ -11,21 +11,26 @@ pub(super) fn help(project: &Project, context: &BuildContext, behind: &[(&Depend
     let mut installs: Vec<String> = Vec::new();
     let mut files: Vec<String> = Vec::new();
     let mut extra: Option<String> = None;
-    let mut later: Option<&str> = None;
+    let mut later: Vec<&str> = Vec::new();
     let mut packages_later = false;
+    let mut composer = false;
     let text = project.file(context.dockerfile).source.text();
     for (install, manifest) in behind {
-        let script = manifest.as_deref().and_then(|manifest| script_of(project, context, install, manifest));
+        let scripts = manifest.as_deref().map_or(Vec::new(), |manifest| scripts_of(project, context, install, manifest));
         // Composer's scripts are the application's own, and run as well behind it.
-        let is_later = install.manager == Manager::Composer && script.is_some();
-        later = later.or(script.filter(|_| is_later));
+        let is_later = install.manager == Manager::Composer && !scripts.is_empty();
+        if is_later && later.is_empty() {
+            later.clone_from(&scripts);
+        }
+        let script = scripts.first().copied();
         if !known.contains(&install.name.as_str()) {
             known.push(&install.name);
             let has_scripts = manifest.as_deref().is_some_and(|manifest| packages_have_scripts(project, context, install, manifest));
             packages_later |= has_scripts;
             let option = without_project(install, text)
-                .or(is_later.then_some("--no-scripts"))
-                .or(has_scripts.then_some("--ignore-scripts"));
+                .or(composer_options(install, text, is_later))
+                .or(has_scripts.then(|| without_scripts(project, context, install, manifest.as_deref())));
+            composer |= install.manager == Manager::Composer && !text.contains("dump-autoload");
             installs.push(option.map_or(install.name.clone(), |option| format!("{} {option}", install.name)));
         }
         let Some(manifest) = manifest else { continue };
@@ -46,14 +51,36 @@ pub(super) fn help(project: &Project, context: &BuildContext, behind: &[(&Depend
         (true, 1) => format!("run {what} before the code is copied: it needs none of it"),
         (true, _) => format!("run {what} before the code is copied: they need none of it"),
         (false, _) => {
-            let rest = match later {
-                Some(script) => format!("copy the rest behind it, and run `{script}` there"),
-                None if packages_later => "copy the rest behind it, and run the scripts of the workspace's packages there".to_owned(),
-                None => "and copy the rest behind it".to_owned(),
+            // What Composer loads classes by lists those that are there; the scripts around that run with it.
+            let dump = composer.then_some("composer dump-autoload");
+            later.retain(|script| !(composer && script.ends_with("autoload-dump")));
+            let there: Vec<&str> = dump.into_iter().chain(later).collect();
+            let rest = match () {
+                () if !there.is_empty() => format!("copy the rest behind it, and run {} there", listed(&quoted(&there))),
+                () if packages_later => "copy the rest behind it, and run the scripts of the workspace's packages there".to_owned(),
+                () => "and copy the rest behind it".to_owned(),
             };
             format!("copy {} alone, run {what}, {rest}", listed(&copied))
         }
     }
+}
+
+/// The options with which Composer needs nothing of the project's code.
+fn composer_options(install: &DependencyInstall, text: &str, has_scripts: bool) -> Option<&'static str> {
+    let is_given = install.span.slice(text).contains("--no-autoloader");
+    match (install.manager, is_given, has_scripts) {
+        (Manager::Composer, false, true) => Some("--no-autoloader --no-scripts"),
+        (Manager::Composer, false, false) => Some("--no-autoloader"),
+        (Manager::Composer, true, true) => Some("--no-scripts"),
+        _ => None,
+    }
+}
+
+/// The option with which a manager of JavaScript packages runs no scripts. Yarn since 2 has another one than all others.
+fn without_scripts(project: &Project, context: &BuildContext, install: &DependencyInstall, manifest: Option<&str>) -> &'static str {
+    let folder = manifest.and_then(|manifest| manifest.rsplit_once('/')).map_or("", |(folder, _)| folder);
+    let is_berry = install.manager == Manager::Yarn && find(project, context, folder, ".yarnrc.yml").is_some();
+    if is_berry { "--mode=skip-build" } else { "--ignore-scripts" }
 }
 
 /// The option with which a manager leaves out the project itself, where it would install that too, and needs its code for it.
@@ -108,24 +135,32 @@ fn beside(project: &Project, context: &BuildContext, install: &DependencyInstall
     beside
 }
 
-/// The script of a manifest that an install runs.
+/// The first script of a manifest that an install runs.
 pub(super) fn script_of(project: &Project, context: &BuildContext, install: &DependencyInstall, manifest: &str) -> Option<&'static str> {
+    scripts_of(project, context, install, manifest).first().copied()
+}
+
+/// The scripts of a manifest that an install runs.
+fn scripts_of(project: &Project, context: &BuildContext, install: &DependencyInstall, manifest: &str) -> Vec<&'static str> {
     let text = install.span.slice(project.file(context.dockerfile).source.text());
     if ["--ignore-scripts", "--no-scripts"].iter().any(|option| text.contains(option)) {
-        return None;
+        return Vec::new();
     }
     let base = manifest.rsplit('/').next().unwrap_or(manifest);
     // Where packages are parts of a workspace, the scripts of its top run.
     let packages = [manifest, base].map(|path| project.package(&context.join(path)));
-    packages.into_iter().flatten().find_map(|package| package.install_scripts.first().copied())
+    let mut scripts = packages.into_iter().flatten().map(|package| package.install_scripts.clone());
+    scripts.find(|scripts| !scripts.is_empty()).unwrap_or_default()
 }
 
 /// Whether packages of a workspace have scripts of their own that an install runs, and that need their code.
 fn packages_have_scripts(project: &Project, context: &BuildContext, install: &DependencyInstall, manifest: &str) -> bool {
     let text = install.span.slice(project.file(context.dockerfile).source.text());
-    let has_scripts = |path: &String| project.package(path).is_some_and(|package| !package.install_scripts.is_empty());
-    matches!(install.manager, Manager::Npm | Manager::Pnpm)
-        && !text.contains("--ignore-scripts")
+    // Yarn runs `prepare` for who publishes alone.
+    let is_run = |script: &&str| install.manager != Manager::Yarn || *script != "prepare";
+    let has_scripts = |path: &String| project.package(path).is_some_and(|package| package.install_scripts.iter().any(|script| is_run(&script)));
+    matches!(install.manager, Manager::Npm | Manager::Pnpm | Manager::Yarn)
+        && !["--ignore-scripts", "skip-build"].iter().any(|option| text.contains(option))
         && workspace_manifests(project, &context.join(manifest)).iter().any(has_scripts)
 }
 
