@@ -143,6 +143,15 @@ pub fn is_named_for_development(name: &str) -> bool {
     words.any(|word| DEVELOPMENT.contains(&word.to_ascii_lowercase().as_str()))
 }
 
+/// Whether a service is none that is kept running: it is in a profile, and nothing starts it again.
+fn is_called_by_hand(service: &Service) -> bool {
+    !service.profiles.is_empty()
+        && service
+            .restart
+            .as_ref()
+            .is_some_and(|policy| policy.value == "no")
+}
+
 /// What a service is for. `path` is the file that says what the finding is about.
 fn purpose(path: &str, service: &Service) -> Purpose {
     let mut words = path.split(['/', '.', '-', '_']);
@@ -178,6 +187,7 @@ fn purpose(path: &str, service: &Service) -> Purpose {
         || target.is_some_and(|target| is_named_for_development(&target.value))
         || dockerfile.is_some_and(|file| is_named_for_development(&file.value))
         || is_named_for_development(&service.name)
+        || is_called_by_hand(service)
         || says_so()
         || is_watching();
     if is_development {
@@ -277,6 +287,7 @@ mod tests {
             "{build: ., environment: [NODE_ENV=development]}",
             "{build: ., environment: {FLASK_DEBUG: 1}}",
             "{build: ., command: npm run dev}",
+            "{build: ., profiles: [assets], restart: 'no'}",
         ] {
             assert_eq!(of("compose.yaml", service), Purpose::Development, "{service}");
         }

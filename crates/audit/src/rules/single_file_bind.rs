@@ -94,7 +94,9 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             "`{path}` is mounted as a single file: when an editor or `git pull` replaces it, service `{}` keeps the old one until it restarts{more}",
             service.name
         );
-        let folder = match mount_target(mount).is_some_and(|target| is_in_folder_of_others(&target)) {
+        let target = mount_target(mount).unwrap_or_default();
+        let is_renamed = target.rsplit('/').next() != path.rsplit('/').next();
+        let folder = match is_renamed || is_in_folder_of_others(&target) {
             true => "",
             false => "; or mount the folder that the file is in, where the image has nothing else there",
         };

@@ -158,7 +158,7 @@ fn packages_have_scripts(project: &Project, context: &BuildContext, install: &De
     let text = install.span.slice(project.file(context.dockerfile).source.text());
     // Yarn runs `prepare` for who publishes alone.
     let is_run = |script: &&str| install.manager != Manager::Yarn || *script != "prepare";
-    let has_scripts = |path: &String| project.package(path).is_some_and(|package| package.install_scripts.iter().any(|script| is_run(script)));
+    let has_scripts = |path: &String| project.package(path).is_some_and(|package| package.install_scripts.iter().any(is_run));
     matches!(install.manager, Manager::Npm | Manager::Pnpm | Manager::Yarn)
         && !["--ignore-scripts", "skip-build"].iter().any(|option| text.contains(option))
         && workspace_manifests(project, &context.join(manifest)).iter().any(has_scripts)
