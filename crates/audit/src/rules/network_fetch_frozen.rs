@@ -127,7 +127,7 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
             };
             place.fetches(script, findings);
         }
-        lists::alone(id, dockerfile, &runs, findings);
+        lists::alone(project, id, dockerfile, &runs, findings);
     }
 }
 

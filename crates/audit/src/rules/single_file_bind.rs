@@ -114,14 +114,25 @@ fn check(project: &Project, findings: &mut Vec<Finding>) {
 fn file_option(project: &Project, file: FileId) -> Option<&str> {
     const DEFAULTS: &[&str] = &["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
     let source = &project.file(file).source;
-    let is_alone = project.facts().compose.iter().any(|compose| compose.files.len() == 1 && compose.files[0] == source.path());
+    // Without the files that it is merged with it may be none that Compose takes.
+    let has = |compose: &ComposeProject, name: &str| compose.services.iter().any(|service| service.name == name);
+    let is_whole = |compose: &ComposeProject| {
+        let mut services = compose.services.iter();
+        services.all(|service| {
+            let is_made = service.image.is_some() || service.build.is_some();
+            is_made && service.depends_on.iter().all(|one| has(compose, &one.service))
+        })
+    };
+    let mut projects = project.facts().compose.iter();
+    let is_alone = projects.any(|compose| compose.files.len() == 1 && compose.files[0] == source.path() && is_whole(compose));
     (is_alone && !DEFAULTS.contains(&source.name())).then_some(source.name())
 }
 
 /// Whether all that starts a project ends it again: `up --exit-code-from`, or a script for tests beside it; or the file is among
 /// those of a CI. What a CI runs else says nothing about others.
 fn is_short_lived(project: &Project, compose: &ComposeProject) -> bool {
-    if compose.files.iter().all(|file| file.starts_with(".github/")) {
+    let is_of_ci = |file: &String| file.starts_with(".github/") || is_named_for_tests(file.rsplit('/').next().unwrap_or(file));
+    if compose.files.iter().all(is_of_ci) {
         return true;
     }
     let is_ci = |file| matches!(project.file(file).content, Content::GithubWorkflow(_) | Content::GitlabPipeline(_));

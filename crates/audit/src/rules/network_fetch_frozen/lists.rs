@@ -1,12 +1,13 @@
 //! Lists of packages that a step takes alone, and a later one installs from.
 
-use super::RULE;
+use super::{RULE, follows_code};
 use crate::facts::PackageLists;
-use crate::{Confidence, EmbeddedScript, FileId, Finding, Severity, Span};
+use crate::{Confidence, EmbeddedScript, FileId, Finding, Project, Severity, Span};
 use unstale_dockerfile::Dockerfile;
 
 /// Findings about steps that take the lists of packages alone, where a later step of the stage installs from them.
 pub(super) fn alone(
+    project: &Project,
     id: FileId,
     dockerfile: &Dockerfile,
     runs: &[(usize, &EmbeddedScript)],
@@ -29,11 +30,16 @@ pub(super) fn alone(
             (Some(update), None) if !lists.may_use => last = Some((update, *instruction)),
             (Some(_), _) => last = None,
             (None, Some(install)) => {
-                let Some((update, _)) = last.take() else { continue };
+                let Some((update, at)) = last.take() else { continue };
                 // Later versions of `apk` take lists again that are older than four hours.
                 let (program, confidence) = match lists.is_apk {
                     true => ("apk update", Confidence::Low),
                     false => ("apt-get update", Confidence::High),
+                };
+                // Every edit of the code takes them again.
+                let confidence = match follows_code(project, id, dockerfile, at) {
+                    true => Confidence::Low,
+                    false => confidence,
                 };
                 let message = format!(
                     "`{program}` alone in a step is cached: what later steps install comes from old lists"
