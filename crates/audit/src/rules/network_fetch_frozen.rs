@@ -48,11 +48,11 @@
 mod lists;
 
 use super::Rule;
-use crate::facts::{Fetch, FetchKind, brings_code, checks_content, context_copies, fetch_of, git_verb, is_by_choice, is_named_for_tests, is_of_tests, pins_clone};
+use crate::facts::{ContextCopy, Fetch, FetchKind, brings_code, checks_content, context_copies, fetch_of, git_verb, is_by_choice, is_named_for_tests, is_of_tests, pins_clone};
 use crate::shell::Command;
 use crate::{Confidence, EmbeddedScript, FileId, Finding, Project, ScriptPlace, Severity};
 use std::collections::BTreeMap;
-use unstale_dockerfile::{Declaration, DeclarationKind, Dockerfile, Instruction, base_chain};
+use unstale_dockerfile::{Declaration, DeclarationKind, Dockerfile, Instruction, Stage, base_chain};
 
 pub(super) const RULE: Rule = Rule::new(
     "network-fetch-frozen",
@@ -273,7 +273,7 @@ impl Step<'_> {
     }
 }
 
-/// Whether code is copied before an instruction: every edit runs it again.
+/// Whether code is copied before an instruction, from the context or with what another stage made of it: every edit runs it again.
 fn follows_code(project: &Project, id: FileId, dockerfile: &Dockerfile, instruction: usize) -> bool {
     let stages = dockerfile.stages();
     let Some(stage) = stages.iter().find(|stage| stage.instructions.contains(&instruction)) else {
@@ -283,11 +283,21 @@ fn follows_code(project: &Project, id: FileId, dockerfile: &Dockerfile, instruct
     let Some(context) = contexts.next() else {
         return false;
     };
-    context_copies(dockerfile).iter().any(|copy| {
-        copy.instruction < instruction
-            && base_chain(&stages, stage.index).any(|base| base.index == copy.stage)
-            && brings_code(project, context, copy).is_some()
-    })
+    let copies = context_copies(dockerfile);
+    let is_below = |stage: usize, of: usize| base_chain(&stages, of).any(|base| base.index == stage);
+    let brings = |copy: &ContextCopy| brings_code(project, context, copy).is_some();
+    // What a stage has at its end is what another one copies.
+    let has_code = |other: usize| copies.iter().any(|copy| is_below(copy.stage, other) && brings(copy));
+    let index_of = |name: &str| {
+        let is_it = |stage: &&Stage| stage.name.as_deref() == Some(name.to_lowercase().as_str()) || stage.index.to_string() == name;
+        stages.iter().find(is_it).map(|stage| stage.index)
+    };
+    let made = |index: usize| {
+        let from = dockerfile.instructions.get(index).and_then(Instruction::copy_from);
+        from.and_then(|(name, _)| index_of(name)).is_some_and(has_code)
+    };
+    copies.iter().any(|copy| copy.instruction < instruction && is_below(copy.stage, stage.index) && brings(copy))
+        || base_chain(&stages, stage.index).any(|base| base.instructions.clone().any(|index| index < instruction && made(index)))
 }
 
 /// Whether an instruction stands in a stage that tests what others make.
