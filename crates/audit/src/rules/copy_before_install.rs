@@ -8,7 +8,8 @@
 //!
 //! A script of the manifest that runs with the install (`postinstall`, Composer's `post-autoload-dump`) may need some of the code:
 //! copy that as well, or leave the script out of the install (`--no-scripts`) and run it behind the copy. A workspace needs the
-//! manifests of all its packages.
+//! manifests of all its packages, and their scripts run with the install as well. Composer lists the classes that are there when it
+//! installs: `composer dump-autoload` makes the list anew behind the copy.
 //!
 //! Confidence is low if commands between the copy and the install do more than prepare it (`mkdir`, `chown`, another install): they may
 //! make what it needs.

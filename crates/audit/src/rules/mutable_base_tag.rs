@@ -2,7 +2,7 @@
 //! `main`. The Dockerfile does not say what it is built on.
 //!
 //! Tags that name a version (`debian:12`, `node:22-slim`) are no findings, and neither are images that the project itself
-//! makes (a script or CI does, or a folder of that name has a Dockerfile), or that no registry can have (`shop-base`): nobody
+//! makes (a script or CI does, or a folder of that name, or of its tag below it, has a Dockerfile), or that no registry can have (`shop-base`): nobody
 //! else moves their tags. An image whose name a variable decides counts by the variable's default, unless a
 //! build of the project sets it.
 //!

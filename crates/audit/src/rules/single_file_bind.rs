@@ -1,6 +1,9 @@
 //! A single file that is mounted into a container. The mount is of the file that is there when the container starts, and not
 //! of its name: once something puts a new file in its place, the container goes on with the old one until it starts again.
 //!
+//! No findings are what is read once, when a container starts or a database is made (scripts, realms, what is mounted into `/tmp`),
+//! services that end by themselves, and projects that are ended by what starts them (`up --exit-code-from`, tests).
+//!
 //! ## Why
 //!
 //! Most editors write a new file and rename it over the old one, and so do `git pull` and `git checkout`. The file on the
